@@ -1,0 +1,4 @@
+//! The Argo CD half: the client, the wire types, and the pure verdict.
+
+pub mod api;
+pub mod wire;

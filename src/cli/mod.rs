@@ -1,0 +1,1 @@
+//! Arguments: the command tree, global options, exit.

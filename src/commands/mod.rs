@@ -1,0 +1,1 @@
+//! One file per command: arguments to `ops`, results to `ui`.

@@ -1,0 +1,1 @@
+//! The YAML engine: byte-exact edits of the fields that carry versions.

@@ -1,0 +1,13 @@
+//! Plain types: the words of the product, without input or output. Uses nothing else of the crate.
+
+pub mod event;
+pub mod field;
+pub mod image;
+pub mod intent;
+pub mod names;
+pub mod path;
+pub mod plan;
+pub mod release;
+pub mod report;
+pub mod revision;
+pub mod verdict;

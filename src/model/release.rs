@@ -1,0 +1,243 @@
+//! The release: what a commit message records of it, in trailers that `git log` alone can read and no text can forge.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::intent::{IntentId, Operation};
+use super::names::{EnvironmentName, ServiceName, Target};
+use super::revision::Sha;
+
+/// The keys that only windlass writes. A user's text that begins a line with one of them is indented, so that no reader takes it for ours.
+pub const RESERVED_PREFIX: &str = "windlass-";
+
+/// One `Windlass-Target: service/env old -> new` line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TargetTrailer {
+    /// Service and environment.
+    pub target: Target,
+    /// What stood there; absent when nothing did.
+    pub old: Option<String>,
+    /// What stands there now.
+    pub new: String,
+}
+
+/// What a commit message records of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Trailers {
+    /// `Windlass-Operation`
+    pub operation: Operation,
+    /// `Windlass-Intent`
+    pub intent: IntentId,
+    /// `Windlass-Payload`: a hash of operation, targets and wanted values, so that the same id with another payload is noticed.
+    pub payload: Option<String>,
+    /// `Windlass-Target`, one per target.
+    pub targets: Vec<TargetTrailer>,
+    /// `Windlass-Actor`: who asked, when that is not the author (a CI job's user).
+    pub actor: Option<String>,
+    /// `Windlass-Run`: the address of the CI run.
+    pub run: Option<String>,
+    /// `Windlass-Reason`
+    pub reason: Option<String>,
+    /// `Windlass-Ticket`
+    pub ticket: Option<String>,
+    /// `Windlass-Promoted-From`: environment and commit.
+    pub promoted_from: Option<(EnvironmentName, Sha)>,
+    /// `Windlass-Reverts`, one per release that is taken back.
+    pub reverts: Vec<Sha>,
+}
+
+/// One line, whatever the text was: control characters become blanks, runs of blanks one.
+fn one_line(text: &str) -> String {
+    let cleaned: String = text.chars().map(|c| if c.is_control() || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c }).collect();
+    cleaned.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Trailers {
+    /// The trailers of a release with nothing but the required lines.
+    #[must_use]
+    pub fn new(operation: Operation, intent: IntentId, targets: Vec<TargetTrailer>) -> Self {
+        Self {
+            operation,
+            intent,
+            payload: None,
+            targets,
+            actor: None,
+            run: None,
+            reason: None,
+            ticket: None,
+            promoted_from: None,
+            reverts: Vec::new(),
+        }
+    }
+
+    /// The whole commit message: subject, the user's text made harmless, and the trailers as the last paragraph.
+    #[must_use]
+    pub fn message(&self, subject: &str, body: &str) -> String {
+        let mut out = one_line(subject);
+        // A subject that looks like a trailer would be one in a message without body.
+        if is_trailer_like(&out) {
+            out.insert(0, ' ');
+        }
+        out.push_str("\n\n");
+        let body = harmless(body);
+        if !body.is_empty() {
+            out.push_str(&body);
+            out.push_str("\n\n");
+        }
+        let _ = writeln!(out, "Windlass-Operation: {}", self.operation);
+        let _ = writeln!(out, "Windlass-Intent: {}", self.intent);
+        let mut line = |key: &str, value: &Option<String>| {
+            if let Some(value) = value.as_deref().map(one_line).filter(|value| !value.is_empty()) {
+                let _ = writeln!(out, "{key}: {value}");
+            }
+        };
+        line("Windlass-Payload", &self.payload);
+        line("Windlass-Actor", &self.actor);
+        line("Windlass-Run", &self.run);
+        line("Windlass-Reason", &self.reason);
+        line("Windlass-Ticket", &self.ticket);
+        for target in &self.targets {
+            let old = target.old.as_deref().map_or_else(|| "(none)".to_owned(), one_line);
+            let _ = writeln!(out, "Windlass-Target: {} {old} -> {}", target.target, one_line(&target.new));
+        }
+        if let Some((environment, commit)) = &self.promoted_from {
+            let _ = writeln!(out, "Windlass-Promoted-From: {environment} {commit}");
+        }
+        for revert in &self.reverts {
+            let _ = writeln!(out, "Windlass-Reverts: {revert}");
+        }
+        out
+    }
+
+    /// Reads the trailers of a commit message: only the last paragraph counts, and only when it holds exactly one intent id, one
+    /// operation and at least one target. Everything else is a commit made by hand.
+    #[must_use]
+    pub fn parse(message: &str) -> Option<Self> {
+        let message = message.replace("\r\n", "\n");
+        let paragraph = last_paragraph(&message)?;
+        let (mut operation, mut intent) = (None, None);
+        let mut found = Self::new(Operation::Deploy, IntentId::parse("none").ok()?, Vec::new());
+        for line in paragraph.lines() {
+            let Some((key, value)) = line.split_once(": ") else { continue };
+            let value = value.trim();
+            let text = || Some(value.to_owned());
+            match key.to_ascii_lowercase().as_str() {
+                "windlass-operation" => {
+                    let parsed = match value {
+                        "deploy" => Operation::Deploy,
+                        "promote" => Operation::Promote,
+                        "rollback" => Operation::Rollback,
+                        _ => return None,
+                    };
+                    if operation.replace(parsed).is_some() {
+                        return None;
+                    }
+                }
+                "windlass-intent" => {
+                    if intent.replace(IntentId::parse(value).ok()?).is_some() {
+                        return None;
+                    }
+                }
+                "windlass-payload" => found.payload = text(),
+                "windlass-actor" => found.actor = text(),
+                "windlass-run" => found.run = text(),
+                "windlass-reason" => found.reason = text(),
+                "windlass-ticket" => found.ticket = text(),
+                "windlass-target" => found.targets.push(parse_target(value)?),
+                "windlass-promoted-from" => {
+                    let (environment, commit) = value.split_once(' ')?;
+                    found.promoted_from = Some((EnvironmentName::parse(environment).ok()?, Sha::parse(commit).ok()?));
+                }
+                "windlass-reverts" => found.reverts.push(Sha::parse(value).ok()?),
+                _ => {}
+            }
+        }
+        found.operation = operation?;
+        found.intent = intent?;
+        (!found.targets.is_empty()).then_some(found)
+    }
+}
+
+fn parse_target(value: &str) -> Option<TargetTrailer> {
+    let (target, change) = value.split_once(' ')?;
+    let (service, environment) = target.split_once('/')?;
+    let (old, new) = change.split_once(" -> ")?;
+    let target = Target { service: ServiceName::parse(service).ok()?, environment: EnvironmentName::parse(environment).ok()? };
+    Some(TargetTrailer { target, old: (old != "(none)").then(|| old.to_owned()), new: new.to_owned() })
+}
+
+/// `Key: value` or git's own `Key #value`-like first words: what `git interpret-trailers` could read as a trailer.
+fn is_trailer_like(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(key, _)| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+}
+
+/// The user's text, without control characters, with lines that look like our trailers indented, and without a paragraph that git could
+/// merge with ours: it always ends before a blank line.
+fn harmless(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace(['\u{2028}', '\u{2029}'], "\n");
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
+        let line = line.trim_end();
+        if line.trim_start().to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
+            lines.push(format!("    {}", line.trim_start()));
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    lines.join("\n").trim_matches('\n').to_owned()
+}
+
+fn last_paragraph(message: &str) -> Option<&str> {
+    let body = message.trim_end();
+    let start = body.rfind("\n\n")? + 2;
+    Some(&body[start..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample() -> Trailers {
+        let target = Target { service: ServiceName::parse("checkout").unwrap(), environment: EnvironmentName::parse("prod").unwrap() };
+        let targets = vec![TargetTrailer { target, old: Some("1.4.1".into()), new: "1.4.2".into() }];
+        Trailers::new(Operation::Deploy, IntentId::parse("ci-1").unwrap(), targets)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut trailers = sample();
+        trailers.reason = Some("tax rounding".into());
+        trailers.ticket = Some("INC-1".into());
+        trailers.promoted_from = Some((EnvironmentName::parse("staging").unwrap(), Sha::parse(&"a".repeat(40)).unwrap()));
+        trailers.reverts = vec![Sha::parse(&"b".repeat(40)).unwrap()];
+        trailers.targets[0].old = None;
+        let message = trailers.message("deploy checkout 1.4.2 to prod", "because\n\nof this");
+        assert_eq!(Trailers::parse(&message), Some(trailers));
+    }
+
+    #[test]
+    fn a_message_made_by_hand_has_no_trailers() {
+        for text in ["", "fix", "fix\n\nbody", "fix\n\nWindlass-Intent: x", "fix\n\nWindlass-Intent: x\nWindlass-Operation: deploy"] {
+            assert_eq!(Trailers::parse(text), None, "{text:?}");
+        }
+        let twice = sample().message("s", "") + "Windlass-Intent: other\n";
+        assert_eq!(Trailers::parse(&twice), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_forges_a_trailer(
+            subject in "(\\PC|\n|\r|Windlass-Intent: x){0,40}",
+            body in "(\\PC|\n|\r\n|\n\nWindlass-Intent: evil\nWindlass-Operation: rollback\n|Windlass-Target: a/b c -> d\n){0,20}",
+            reason in "(\\PC|\n|Windlass-Intent: x){0,20}",
+        ) {
+            let mut trailers = sample();
+            trailers.reason = Some(reason).map(|text| one_line(&text)).filter(|text| !text.is_empty());
+            let message = trailers.message(&subject, &body);
+            prop_assert_eq!(Trailers::parse(&message), Some(trailers));
+        }
+    }
+}

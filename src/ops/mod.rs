@@ -1,0 +1,1 @@
+//! Use cases: plan, deliver, wait, deploy. No argument parsing, no printing; they speak upward by events.

@@ -1,0 +1,1 @@
+//! A whole platform on loopback: Git over smart HTTP and an Argo CD with a controller model (design section 11).
