@@ -46,6 +46,8 @@ pub enum ErrorKind {
     ArgoUnavailable,
     /// Argo CD rejected the credentials or the permission, or has no such Application.
     ArgoAuth,
+    /// A later commit took our values away.
+    Superseded,
     /// The local environment: disk, git missing or too old.
     Environment,
     /// Differences or findings exist (`--exit-code`).
@@ -79,6 +81,7 @@ impl ErrorKind {
             Self::PullRequestOpen => 34,
             Self::ArgoUnavailable => 40,
             Self::ArgoAuth => 41,
+            Self::Superseded => 44,
             Self::Environment => 50,
             Self::Findings => 60,
             Self::Internal => 70,

@@ -1,1 +1,167 @@
-//! Arguments: the command tree, global options, exit.
+//! Arguments: the command tree, the global options, and the help that people read first.
+
+pub mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// The screen of `windlass --help`: everyday commands first, then the rest by group (screens.md, Help).
+const HELP_TEMPLATE: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Everyday:
+  deploy       Put a version of one or more services into an environment
+  wait         Take up the watch for a commit, an intent or a service
+
+Files and configuration:
+  edit         Change a value in a YAML file, byte for byte
+  config       Show the settings in force and where each came from
+
+Try it without a cluster:
+  demo         Play a good deploy, a broken one and a superseded one
+  sandbox      Run a command against a whole platform on loopback
+
+More:
+  completions  Print the completion script of a shell
+  man          Print the manual page
+  version      Print the version and what it was built with
+
+Options:
+{options}
+
+Examples:
+  windlass deploy checkout=1.4.2 -e staging
+  windlass sandbox -- windlass deploy checkout=1.4.2 -e dev
+
+{after-help}";
+
+/// Git-native deployments for platforms with Argo CD.
+#[derive(Debug, Parser)]
+#[command(
+    name = "windlass",
+    version,
+    about = "windlass turns deployments into commits, and proves that Argo CD runs them.",
+    help_template = HELP_TEMPLATE,
+    after_help = "Every command explains itself: windlass COMMAND --help",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    term_width = 100
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+
+    /// Which command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// What to print on stdout: text for people, or one JSON object
+    #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+
+    /// The config repo: an https, ssh or file address [env: WINDLASS_REPO]
+    #[arg(long, global = true, value_name = "URL")]
+    pub repo: Option<String>,
+
+    /// The branch that Argo CD reads; without it the one the remote's HEAD names [env: WINDLASS_BRANCH]
+    #[arg(long, global = true, value_name = "BRANCH")]
+    pub branch: Option<String>,
+
+    /// A context of the user file [env: WINDLASS_CONTEXT]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// Read the map from this file instead of windlass.yaml in the config repo
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Say more on stderr: -v what is asked of whom, -vv every step
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Write the detailed log to this file as well
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// What to print on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Text for people.
+    Table,
+    /// One JSON object.
+    Json,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal that can show it.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Put a version of one or more services into an environment
+    Deploy(commands::deploy::Arguments),
+    /// Take up the watch for a commit, an intent or a service
+    Wait(commands::wait::Arguments),
+    /// Change a value in a YAML file, byte for byte
+    Edit(commands::edit::Arguments),
+    /// Show the settings in force and where each came from
+    Config(commands::config::Arguments),
+    /// Play a good deploy, a broken one and a superseded one
+    #[cfg(feature = "sandbox")]
+    Demo(commands::demo::Arguments),
+    /// Run a command against a whole platform on loopback
+    #[cfg(feature = "sandbox")]
+    Sandbox(commands::sandbox::Arguments),
+    /// Print the completion script of a shell
+    Completions(commands::completions::Arguments),
+    /// Print the manual page
+    Man(commands::man::Arguments),
+    /// Print the version and what it was built with
+    Version(commands::version::Arguments),
+}
+
+/// What `ui` needs to know of the arguments.
+#[must_use]
+pub fn ui_options(cli: &Cli) -> crate::ui::Options {
+    let yes = matches!(&cli.command, Command::Deploy(arguments) if arguments.yes);
+    crate::ui::Options {
+        color: match cli.global.color {
+            ColorChoice::Auto => crate::ui::Color::Auto,
+            ColorChoice::Always => crate::ui::Color::Always,
+            ColorChoice::Never => crate::ui::Color::Never,
+        },
+        json: cli.global.output == Output::Json,
+        quiet: cli.global.quiet,
+        verbose: cli.global.verbose > 0,
+        yes,
+    }
+}

@@ -1,5 +1,6 @@
 //! Plain types: the words of the product, without input or output. Uses nothing else of the crate.
 
+pub mod duration;
 pub mod event;
 pub mod field;
 pub mod image;

@@ -1,1 +1,153 @@
 //! What people see: streams, colour, tables, progress, prompts. Every sentence a user reads.
+//!
+//! stdout carries data only; everything else goes to stderr.
+
+mod diff;
+mod failure;
+mod lines;
+mod progress;
+mod prompt;
+pub mod sanitise;
+mod table;
+mod terminal;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::model::event::{Prompter, Reporter};
+use crate::model::plan::Plan;
+use crate::model::report::RunReport;
+
+use self::progress::Renderer;
+use self::prompt::Prompt;
+use self::terminal::Terminal;
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal that can show it.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the arguments say about output.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// When to use colour.
+    pub color: Color,
+    /// stdout carries one JSON object.
+    pub json: bool,
+    /// Only what went wrong.
+    pub quiet: bool,
+    /// More on stderr.
+    pub verbose: bool,
+    /// Every question is answered with yes.
+    pub yes: bool,
+}
+
+/// What people see.
+pub struct Ui {
+    terminal: Terminal,
+    renderer: Renderer,
+    prompt: Prompt,
+    quiet: bool,
+}
+
+impl Ui {
+    /// The streams of this process.
+    #[must_use]
+    pub fn new(context: &Context, options: &Options) -> Self {
+        let terminal = Terminal::of_process(&context.environment, options.color);
+        Self {
+            renderer: Renderer::new(terminal.clone(), options.quiet),
+            prompt: Prompt { terminal: terminal.clone(), yes: options.yes },
+            terminal,
+            quiet: options.quiet,
+        }
+    }
+
+    /// Who hears of events.
+    #[must_use]
+    pub fn reporter(&self) -> &dyn Reporter {
+        &self.renderer
+    }
+
+    /// Who answers questions.
+    #[must_use]
+    pub fn prompter(&self) -> &dyn Prompter {
+        &self.prompt
+    }
+
+    /// Data, on stdout.
+    pub fn data(&self, text: &str) {
+        self.terminal.stdout.write(text);
+    }
+
+    /// Data that may be no text, on stdout, byte for byte.
+    pub fn data_bytes(&self, bytes: &[u8]) {
+        self.terminal.stdout.write_bytes(bytes);
+    }
+
+    /// One JSON value, on stdout.
+    pub fn json(&self, value: &serde_json::Value) {
+        self.data(&format!("{value:#}\n"));
+    }
+
+    /// The result object, on stdout.
+    pub fn report(&self, report: &RunReport) {
+        match serde_json::to_string_pretty(report) {
+            Ok(text) => self.data(&(text + "\n")),
+            Err(error) => self.note(&format!("the result object could not be written: {error}")),
+        }
+    }
+
+    /// A table, on stdout; the first row is the heading.
+    pub fn table(&self, rows: &[Vec<String>]) {
+        self.data(&table::render(rows));
+    }
+
+    /// What a dry run would write, as a unified diff on stdout.
+    pub fn unified_diff(&self, plan: &Plan) {
+        self.data(&diff::unified(&plan.edits, self.terminal.color_data));
+    }
+
+    /// An error.
+    pub fn error(&self, error: &Error) {
+        self.renderer.clear();
+        self.terminal.stderr.write(&failure::error(&self.terminal, error));
+    }
+
+    /// What to do next: `Label<TAB>command` in two columns.
+    pub fn hints(&self, hints: &[String]) {
+        if !hints.is_empty() && !self.quiet {
+            self.renderer.clear();
+            self.terminal.stderr.write(&format!("\n{}", failure::hints(hints)));
+        }
+    }
+
+    /// Something worth a line.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.terminal.stderr.write(&format!("{}\n", sanitise::line(text)));
+        }
+    }
+
+    /// A heading of the demo.
+    pub fn heading(&self, text: &str) {
+        self.terminal.stderr.write(&format!("\n{}\n", console::Style::new().for_stderr().bold().apply_to(text)));
+    }
+
+    /// A paragraph of the demo, indented.
+    pub fn paragraph(&self, text: &str) {
+        for line in text.lines() {
+            self.terminal.stderr.write(&format!("  {}\n", sanitise::line(line)));
+        }
+    }
+
+    /// A command that the demo runs.
+    pub fn command(&self, text: &str) {
+        self.terminal.stderr.write(&format!("\n$ {}\n", sanitise::line(text)));
+    }
+}

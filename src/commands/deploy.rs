@@ -1,0 +1,144 @@
+//! `windlass deploy`: one or more services, one commit, and the proof that Argo CD runs it.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::Global;
+use crate::cli::values::{self, ImageArgument, ServiceArgument, UntilArgument};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::model::intent::{IntentId, Until};
+use crate::model::names::{EnvironmentName, ServiceName};
+use crate::ops;
+use crate::ops::plan::ServiceWish;
+use crate::ui::Ui;
+
+/// Arguments of `deploy`.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Examples:\n  windlass deploy checkout=1.4.2 -e staging\n  windlass deploy checkout=1.4.2 cart=2.0.1 -e prod -m \"tax rounding\"\n  windlass deploy checkout --version 1.4.2 -e staging --dry-run",
+    after_help = "Exit codes: 0 proven · 2 usage · 10-14 Git · 20-22 refused before anything was written ·\n40-45 recorded in Git, and why Argo CD does not run it yet. docs/exit-codes.md has them all."
+)]
+pub struct Arguments {
+    /// What to deploy: SERVICE=VERSION, or SERVICE with --version, --image or --set
+    #[arg(value_name = "SERVICE[=VERSION]", required = true, value_parser = values::service)]
+    pub services: Vec<ServiceArgument>,
+
+    /// The environment
+    #[arg(short = 'e', long = "environment", alias = "env", value_name = "ENV", value_parser = values::environment)]
+    pub environment: EnvironmentName,
+
+    /// The version of every SERVICE that has none of its own
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
+
+    /// Set the image field NAME to a whole reference: another repository, tag, digest
+    #[arg(long = "image", value_name = "NAME=REFERENCE", value_parser = values::image)]
+    pub images: Vec<ImageArgument>,
+
+    /// Set any value in the service's file: PATH=VALUE, or FILE:PATH=VALUE where it has several
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub assignments: Vec<String>,
+
+    /// Go on only if this version stands there now
+    #[arg(long, value_name = "VERSION")]
+    pub expect_current: Option<String>,
+
+    /// Record why, in the commit message
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub message: Option<String>,
+
+    /// The intent's id: at most one commit ever carries it, however often this runs
+    #[arg(long, value_name = "ID")]
+    pub intent: Option<String>,
+
+    /// Show what would change, as a unified diff, and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub waiting: Waiting,
+
+    /// Answer every confirmation with yes
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// How far to go and how long to wait.
+#[derive(Debug, Clone, Args)]
+pub struct Waiting {
+    /// How far to go before it is done
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = UntilArgument::Healthy)]
+    pub until: UntilArgument,
+
+    /// The same as --until recorded
+    #[arg(long, conflicts_with = "until")]
+    pub no_wait: bool,
+
+    /// How long to go on at most: 90s, 15m, 1h [default: 15m] [env: WINDLASS_TIMEOUT]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub timeout: Option<Duration>,
+}
+
+impl Waiting {
+    /// How far to go.
+    #[must_use]
+    pub fn level(&self) -> Until {
+        if self.no_wait { Until::Recorded } else { self.until.into() }
+    }
+}
+
+/// Pairs every service with what is wanted of it.
+fn wishes(arguments: &Arguments) -> Result<Vec<(ServiceName, ServiceWish)>> {
+    let mut wishes: Vec<(ServiceName, ServiceWish)> = Vec::new();
+    for argument in &arguments.services {
+        if wishes.iter().any(|(known, _)| *known == argument.service) {
+            return Err(Error::usage(format!("{} is given twice", argument.service)));
+        }
+        let version = argument.version.clone().or_else(|| arguments.version.clone());
+        wishes.push((argument.service.clone(), ServiceWish { version, ..ServiceWish::default() }));
+    }
+    let one = |option: &str| -> Result<usize> {
+        match wishes.len() {
+            1 => Ok(0),
+            _ => Err(Error::usage(format!("{option} does not say which of the services it means"))
+                .hint("Deploy\tthe services one at a time, or give each its VERSION")),
+        }
+    };
+    if !arguments.images.is_empty() {
+        let at = one("--image")?;
+        wishes[at].1.images = arguments.images.iter().map(|argument| (argument.name.clone(), argument.image.clone())).collect();
+    }
+    if !arguments.assignments.is_empty() {
+        let at = one("--set")?;
+        for text in &arguments.assignments {
+            let Some((path, value)) = crate::model::path::YamlPath::split_assignment(text) else {
+                return Err(Error::usage(format!("--set {text} has no '='")).hint("Write\t--set PATH=VALUE"));
+            };
+            wishes[at].1.assignments.push((path.to_owned(), value.to_owned()));
+        }
+    }
+    Ok(wishes)
+}
+
+/// Runs the command; the exit code.
+///
+/// # Errors
+/// What stopped it before a result object could be made.
+pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -> Result<u8> {
+    let intent = arguments.intent.as_deref().map(IntentId::parse).transpose()?;
+    let request = ops::deploy::Request {
+        environment: arguments.environment.clone(),
+        wishes: wishes(arguments)?,
+        expect_current: arguments.expect_current.clone(),
+        message: arguments.message.clone(),
+        intent,
+        until: arguments.waiting.level(),
+        dry_run: arguments.dry_run,
+        confirmed: arguments.yes,
+    };
+    let settings = super::settings(context, global, arguments.waiting.timeout)?;
+    let outcome = ops::deploy::deploy(context, &settings, &request, ui.reporter(), ui.prompter());
+    super::finish(ui, global, outcome)
+}

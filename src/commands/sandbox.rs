@@ -1,0 +1,62 @@
+//! `windlass sandbox`: a whole platform on loopback, for one command or until Ctrl-C.
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::sandbox::fault::{Fault, Faults};
+use crate::sandbox::{Options, Sandbox, run};
+use crate::ui::Ui;
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox -- windlass deploy checkout=1.1.0 -e dev\n  windlass sandbox --fault degraded --fault slow -- windlass deploy checkout=1.1.0 -e dev\n  windlass sandbox faults",
+    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_*\nvariables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config\nrepository. Without COMMAND it stays up and prints the environment to use.",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Arguments {
+    /// A fault to play; may be given several times, and faults combine
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
+
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+
+    /// What else.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+/// What else `sandbox` does.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// List the faults
+    Faults,
+}
+
+/// Runs the command; the exit code.
+///
+/// # Errors
+/// When a fault is unknown or the platform cannot be started.
+pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
+    if matches!(arguments.action, Some(Action::Faults)) {
+        let rows: Vec<Vec<String>> = Fault::all().iter().map(|fault| vec![fault.name().to_owned(), fault.description().to_owned()]).collect();
+        ui.table(&rows);
+        return Ok(0);
+    }
+    let faults = arguments.faults.iter().map(|name| Fault::parse(name)).collect::<Result<Vec<_>>>()?;
+    let sandbox = Sandbox::start(&Options { faults: Faults::of(faults), ..Options::default() })?;
+    if arguments.command.is_empty() {
+        let lines: Vec<String> = sandbox.environment().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        ui.data(&lines.concat());
+        ui.note("The sandbox is up; Ctrl-C ends it");
+        run::until_cancelled(&context.cancel);
+        return Ok(0);
+    }
+    run::run(context, &sandbox, &arguments.command)
+}

@@ -1,0 +1,159 @@
+//! The form of `windlass.yaml`, as serde and the JSON Schema have it.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `windlass.yaml`: what the services, environments and fields of a config repo are.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct MapFile {
+    /// The version of this form: 1.
+    pub version: u32,
+    /// The environments, in promotion order.
+    pub environments: Vec<EnvironmentEntry>,
+    /// The services. An explicit entry overrides a pattern.
+    pub services: Vec<ServiceEntry>,
+}
+
+/// One environment.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct EnvironmentEntry {
+    /// Its name: ASCII letters, digits, `-`, `_`, `.`.
+    pub name: String,
+    /// The environment whose proven versions come here.
+    pub promote_from: Option<String>,
+    /// A person confirms by typing the name; a pipeline needs --yes.
+    #[serde(default)]
+    pub protected: bool,
+    /// How a change gets into Git.
+    #[serde(default)]
+    pub delivery: DeliveryWord,
+    /// How a rollback gets into Git; the same as `delivery` when absent.
+    pub rollback_delivery: Option<DeliveryWord>,
+    /// The branch this environment lives on, when environments live on branches.
+    pub branch: Option<String>,
+    /// A name that the user file maps to an Argo CD server, never a host; `none`: this environment has no Argo CD.
+    pub argocd: Option<String>,
+}
+
+/// How a change gets into Git.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DeliveryWord {
+    /// A commit on the branch.
+    #[default]
+    Push,
+    /// A pull request.
+    PullRequest,
+    /// A commit, and a pull request where the branch is protected.
+    Auto,
+}
+
+/// One service, or a pattern of many.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ServiceEntry {
+    /// Its name, or `{service}`: every folder that fits the path.
+    pub name: String,
+    /// Its folder in the config repo; `{service}` and `{env}` are filled in.
+    pub path: String,
+    /// The Application or Applications that run it; `{service}` and `{env}` are filled in.
+    pub application: Option<ApplicationEntries>,
+    /// The places that carry its version.
+    pub fields: Vec<FieldEntry>,
+    /// Only these environments; all of them when absent.
+    pub environments: Option<Vec<String>>,
+}
+
+/// One Application, or several.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum ApplicationEntries {
+    /// Several.
+    Several(Vec<ApplicationEntry>),
+    /// One.
+    One(ApplicationEntry),
+}
+
+/// One Application.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum ApplicationEntry {
+    /// Its name.
+    Name(String),
+    /// Its name, and where it is found.
+    Full(FullApplication),
+}
+
+/// An Application's name, and where it is found.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FullApplication {
+    /// `metadata.name`
+    pub name: String,
+    /// The namespace of the Application object, when it is not Argo CD's own.
+    pub namespace: Option<String>,
+    /// `spec.project`
+    pub project: Option<String>,
+}
+
+/// One place that carries a version. `file` is relative to the service's path.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FieldEntry {
+    /// The file; `kustomization.yaml` for a Kustomize image when absent.
+    pub file: Option<String>,
+    /// The YAML document of a file with several, from 0.
+    pub document: Option<usize>,
+    /// The entry of `images` with this name in a kustomization.
+    pub kustomize_image: Option<String>,
+    /// Any scalar: a Helm value, an annotation.
+    pub path: Option<String>,
+    /// The `image` of every container with this repository in a plain manifest.
+    pub container_image: Option<String>,
+    /// `targetRevision` of an Argo CD Application: true, or the repoURL or chart of the source that is meant.
+    pub application_target_revision: Option<TargetRevision>,
+    /// A Helm parameter of an Argo CD Application.
+    pub helm_parameter: Option<String>,
+    /// A Kustomize image of an Argo CD Application.
+    pub application_image: Option<String>,
+}
+
+/// Which source's `targetRevision`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum TargetRevision {
+    /// The only one.
+    Only(bool),
+    /// That of the source with this repoURL or chart.
+    Source(String),
+}
+
+/// The JSON Schema of `windlass.yaml`.
+#[must_use]
+pub fn map_schema() -> serde_json::Value {
+    schemars::schema_for!(MapFile).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Where the stored schemas lie; `WINDLASS_UPDATE=1 cargo test` writes them anew.
+    #[allow(clippy::disallowed_methods)]
+    fn compare(name: &str, schema: &serde_json::Value) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(name);
+        let text = serde_json::to_string_pretty(schema).unwrap() + "\n";
+        if std::env::var_os("WINDLASS_UPDATE").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text, "{name} is out of date: run WINDLASS_UPDATE=1 cargo test");
+    }
+
+    #[test]
+    fn the_stored_schemas_are_those_of_the_types() {
+        compare("windlass.schema.json", &super::map_schema());
+        compare("result.schema.json", &schemars::schema_for!(crate::model::report::RunReport).to_value());
+    }
+}

@@ -1,0 +1,181 @@
+//! Delivery by push: the plan becomes one commit, at most once per intent, and never over somebody else's change.
+
+use std::time::Duration;
+
+use super::intent::ChosenIntent;
+use super::plan::{self, CommitText, TargetWish};
+use super::session::Session;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::{ConfigRepository, Proposal, Publish, Published, Snapshot};
+use crate::manifest;
+use crate::model::event::{Event, Reporter};
+use crate::model::field::FieldChange;
+use crate::model::plan::Plan;
+use crate::model::revision::Sha;
+
+/// How long lost races are tried again at most (reliability.md 3.5: budget by time, not by count).
+const RACE_BUDGET: Duration = Duration::from_secs(300);
+
+/// What became of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// A commit of ours stands on the branch.
+    Landed {
+        /// The commit.
+        commit: Sha,
+        /// The plan as it landed, which may be another than the first one: the tip may have moved.
+        plan: Plan,
+    },
+    /// A commit of this intent stood there already.
+    Already {
+        /// The commit.
+        commit: Sha,
+    },
+    /// The values stand already; no commit was made.
+    Nothing {
+        /// The tip that holds them.
+        tip: Sha,
+    },
+}
+
+/// Delivers the plan to the branch.
+///
+/// # Errors
+/// As design section 3 has them: 10 to 14 from Git, 20 when a value changed since the plan or the intent id stands for something else, 44
+/// when the intent landed and its value was replaced since.
+#[allow(clippy::too_many_arguments, reason = "each is a different thing, and all come from the one caller")]
+pub fn deliver(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    intent: &ChosenIntent,
+    wishes: &[TargetWish],
+    text: &CommitText,
+    first: &Plan,
+    reporter: &dyn Reporter,
+    started: Duration,
+) -> Result<Delivered> {
+    let branch = repository.branch().clone();
+    let mut landed_plan = first.clone();
+    let request = Publish {
+        intent: &intent.id,
+        search: intent.may_exist(),
+        budget: RACE_BUDGET.min(session.deadline.left()),
+        deadline: &session.deadline,
+        created: session.context.clock.now(),
+    };
+    let published = repository.publish(
+        &request,
+        &mut |snapshot: &Snapshot<'_>| {
+            let plan = if *snapshot.commit() == first.base { first.clone() } else { plan::compute(snapshot, wishes, text)? };
+            refuse_stale_win(first, &plan, snapshot)?;
+            let proposal = if plan.changes_anything() {
+                Proposal::Commit { edits: plan.edits.clone(), message: plan.message.clone() }
+            } else {
+                Proposal::Nothing
+            };
+            landed_plan = plan;
+            Ok(proposal)
+        },
+        reporter,
+    )?;
+    match published {
+        Published::Landed { commit, .. } => {
+            let elapsed = session.context.clock.monotonic().saturating_sub(started);
+            reporter.report(&Event::Recorded { commit: commit.clone(), branch, elapsed });
+            Ok(Delivered::Landed { commit, plan: landed_plan })
+        }
+        Published::AlreadyLanded { commit } => {
+            already(session, repository, intent, wishes, &commit)?;
+            reporter.report(&Event::AlreadyRecorded { commit: commit.clone(), branch });
+            Ok(Delivered::Already { commit })
+        }
+        Published::Nothing { tip } => {
+            let fields = landed_plan.targets.iter().flat_map(|target| target.fields.clone()).collect();
+            reporter.report(&Event::NothingToChange { fields, branch, tip: tip.clone() });
+            Ok(Delivered::Nothing { tip })
+        }
+    }
+}
+
+/// No stale win: a field that changed since the plan stops the run, unless it already has the wanted value (design section 4).
+fn refuse_stale_win(first: &Plan, now: &Plan, snapshot: &Snapshot<'_>) -> Result<()> {
+    let planned = |target: usize| first.targets.get(target).map(|target| target.fields.as_slice()).unwrap_or_default();
+    for (at, target) in now.targets.iter().enumerate() {
+        for field in target.fields.iter().filter(|field| field.is_change()) {
+            let before = planned(at).iter().find(|known| known.file == field.file && known.path == field.path);
+            if before.is_none_or(|before| before.old != field.old) {
+                let was = before.and_then(|before| before.old.as_deref()).unwrap_or("nothing");
+                let is = field.old.as_deref().unwrap_or("nothing");
+                return Err(Error::precondition(format!(
+                    "{} changed from {was} to {is} since the plan was made (at {}, {} in {})",
+                    target.target,
+                    snapshot.commit().short(),
+                    field.path,
+                    field.file
+                ))
+                .hint("Look\twho changed it and why, then run the same command again"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A commit with our intent id stands on the branch: it must be the very payload, it must have written our values, and they must stand.
+fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &ChosenIntent, wishes: &[TargetWish], commit: &Sha) -> Result<()> {
+    let facts = repository.commit(commit)?;
+    let recorded = facts.trailers.as_ref().and_then(|trailers| trailers.payload.clone());
+    // An id alone is not enough: anybody with push rights can write one into a message (reliability.md T17).
+    if recorded.as_deref() != Some(intent.payload.as_str()) {
+        return Err(Error::precondition(format!("The intent id {} stands for something else: commit {} asked for other values", intent.id, commit.short()))
+            .hint("Ask anew\tthe same command with another --intent, or without one"));
+    }
+    let then = values(repository, commit, wishes)?;
+    if let Some(field) = then.iter().find(|field| field.is_change()) {
+        return Err(Error::precondition(format!(
+            "Commit {} carries the intent id {} and did not write {} at {} in {}",
+            commit.short(),
+            intent.id,
+            field.new,
+            field.path,
+            field.file
+        ))
+        .hint("Ask anew\tthe same command with another --intent, or without one"));
+    }
+    let tip = repository.fetch(&session.deadline)?;
+    let now = values(repository, &tip.commit, wishes)?;
+    if let Some(field) = now.iter().find(|field| field.is_change()) {
+        let files: Vec<_> = wishes.iter().flat_map(|wish| wish.edits.iter().map(|(field, _)| field.file.clone())).collect();
+        let later = repository.last_changing(&tip.commit, &files)?.filter(|later| later != commit);
+        let later = later.as_ref().map_or_else(|| "a later commit".to_owned(), |later| format!("the later commit {}", later.short()));
+        return Err(Error::new(
+            ErrorKind::Superseded,
+            format!(
+                "Intent {} landed as {}, and {later} replaced its value: {} has {} now",
+                intent.id,
+                commit.short(),
+                field.path,
+                field.old.as_deref().unwrap_or("nothing")
+            ),
+        )
+        .with_recorded(crate::model::report::Recorded::Yes)
+        .hint("Ask anew\tthe same command with another --intent, or without one"));
+    }
+    Ok(())
+}
+
+/// What the wished-for fields say at a commit, as changes that would be needed.
+fn values(repository: &ConfigRepository, commit: &Sha, wishes: &[TargetWish]) -> Result<Vec<FieldChange>> {
+    let snapshot = repository.snapshot(commit)?;
+    let files: Vec<_> = wishes.iter().flat_map(|wish| wish.edits.iter().map(|(field, _)| field.file.clone())).collect();
+    snapshot.prefetch(&files)?;
+    let mut changes = Vec::new();
+    for wish in wishes {
+        for (field, wanted) in &wish.edits {
+            let Some(bytes) = snapshot.read(&field.file)? else {
+                return Err(Error::precondition(format!("The file {} does not exist at {}", field.file, commit.short())));
+            };
+            changes.extend(manifest::apply(&field.file, &bytes, &[(field.clone(), wanted.clone())])?.changes);
+        }
+    }
+    Ok(changes)
+}

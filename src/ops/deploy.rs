@@ -1,0 +1,191 @@
+//! `deploy`: from wishes to one commit, and on to the proof that Argo CD runs it.
+
+use crate::config::layers::Settings;
+use crate::config::map::Delivery;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
+use crate::model::intent::{IntentId, Operation, Until};
+use crate::model::names::{EnvironmentName, ServiceName};
+use crate::model::plan::Plan;
+use crate::model::release::Trailers;
+use crate::model::report::Recorded;
+
+use super::ci::CiRun;
+use super::deliver::{self, Delivered};
+use super::intent;
+use super::outcome::{self, Outcome};
+use super::plan::{self, CommitText, ServiceWish, TargetWish};
+use super::session::{Session, SnapshotTree};
+use super::verify::{self, Verification};
+
+/// What the user asked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// What.
+    pub wishes: Vec<(ServiceName, ServiceWish)>,
+    /// Go on only if this version stands there now.
+    pub expect_current: Option<String>,
+    /// Why, for the commit message.
+    pub message: Option<String>,
+    /// The intent id, when given.
+    pub intent: Option<IntentId>,
+    /// How far to go.
+    pub until: Until,
+    /// Write nothing.
+    pub dry_run: bool,
+    /// `--yes`
+    pub confirmed: bool,
+}
+
+/// Deploys. Whatever happens, the outcome carries the result object.
+pub fn deploy(context: &Context, settings: &Settings, request: &Request, reporter: &dyn Reporter, prompter: &dyn Prompter) -> Outcome {
+    let mut report = outcome::blank(Operation::Deploy.as_str());
+    match run(context, settings, request, reporter, prompter, &mut report) {
+        Ok(dry_run) => Outcome { report, failure: None, dry_run },
+        Err(error) => Outcome::stopped(report, error),
+    }
+}
+
+/// CI markers that make a forge skip every check; in a message they would suppress the very pipelines that guard the branch
+/// (reliability.md T21).
+const SKIP_MARKERS: [&str; 6] = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]", "***no_ci***"];
+
+fn check_message(message: Option<&str>) -> Result<()> {
+    let lower = message.unwrap_or_default().to_lowercase();
+    match SKIP_MARKERS.iter().find(|marker| lower.contains(*marker)) {
+        Some(marker) => Err(Error::usage(format!("The message contains {marker}, which switches off every check of the forge"))),
+        None => Ok(()),
+    }
+}
+
+fn run(
+    context: &Context,
+    settings: &Settings,
+    request: &Request,
+    reporter: &dyn Reporter,
+    prompter: &dyn Prompter,
+    report: &mut crate::model::report::RunReport,
+) -> Result<Option<Plan>> {
+    check_message(request.message.as_deref())?;
+    let started = context.clock.monotonic();
+    let session = Session::open(context, settings, reporter)?;
+    let environment = session.map.environment(&request.environment)?.clone();
+    let (other, tip) = session.branch(environment.branch.as_ref())?;
+    let repository = other.as_ref().unwrap_or(&session.repository);
+    let snapshot = repository.snapshot(&tip.commit)?;
+
+    let mut wishes: Vec<TargetWish> = Vec::new();
+    for (service, wanted) in &request.wishes {
+        let resolved = session.map.resolve(service, &request.environment, &SnapshotTree(&snapshot))?;
+        wishes.push(plan::wish(resolved, wanted)?);
+    }
+    guard_delivery(environment.delivery, &request.environment)?;
+
+    let pairs: Vec<_> = wishes.iter().map(|wish| (wish.resolved.target.clone(), wish.edits.clone())).collect();
+    let chosen = intent::choose(context, request.intent.as_ref(), Operation::Deploy, intent::payload(Operation::Deploy, &pairs));
+    report.intent = Some(chosen.id.to_string());
+    let run = CiRun::detect(&context.environment);
+    let mut trailers = Trailers::new(Operation::Deploy, chosen.id.clone(), Vec::new());
+    trailers.payload = Some(chosen.payload.clone());
+    trailers.run = run.as_ref().and_then(|run| run.url.clone());
+    trailers.actor = run.as_ref().and_then(|run| run.actor.clone());
+    let text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
+
+    let plan = plan::compute(&snapshot, &wishes, &text)?;
+    drop(snapshot);
+    report.targets = plan.targets.iter().map(outcome::target_report).collect();
+    expect_current(request.expect_current.as_deref(), &plan)?;
+
+    let verification = Verification::prepare(&session, repository, &environment, &wishes, &plan, request.until, reporter)?;
+    reporter.report(&Event::Planned { operation: Operation::Deploy, plan: plan.clone(), dry_run: request.dry_run });
+    if request.dry_run {
+        return Ok(Some(plan));
+    }
+    reporter.report(&Event::IntentChosen { id: chosen.id.clone(), origin: chosen.origin });
+    if plan.changes_anything() {
+        confirm(&environment, request, &verification, prompter, reporter)?;
+    }
+
+    let delivered = deliver::deliver(&session, repository, &chosen, &wishes, &text, &plan, reporter, started)?;
+    let (commit, changed) = match &delivered {
+        Delivered::Landed { commit, plan } => {
+            report.targets = plan.targets.iter().map(outcome::target_report).collect();
+            (commit.clone(), true)
+        }
+        Delivered::Already { commit } => (commit.clone(), true),
+        Delivered::Nothing { tip } => (tip.clone(), false),
+    };
+    report.recorded = Recorded::Yes;
+    report.changed = changed;
+    report.commit = Some(commit.to_string());
+    verify::finish(verification, &session, repository, &commit, changed, reporter, report)?;
+    Ok(None)
+}
+
+/// Until windlass opens pull requests, a target that wants one is never pushed.
+fn guard_delivery(delivery: Delivery, environment: &EnvironmentName) -> Result<()> {
+    match delivery {
+        Delivery::Push | Delivery::Auto => Ok(()),
+        Delivery::PullRequest => Err(Error::new(
+            ErrorKind::Guard,
+            format!("{environment} takes changes by pull request only, and this version of windlass opens none"),
+        )
+        .hint("Change the file\ton a branch of your own and open the pull request by hand")),
+    }
+}
+
+/// `--expect-current`: what stands must be that version, unless what is wanted stands already.
+fn expect_current(expected: Option<&str>, plan: &Plan) -> Result<()> {
+    let Some(expected) = expected else { return Ok(()) };
+    for target in &plan.targets {
+        for field in target.fields.iter().filter(|field| field.is_change()) {
+            if field.old.as_deref() != Some(expected) {
+                let standing = field.old.as_deref().unwrap_or("nothing");
+                return Err(Error::precondition(format!(
+                    "{} has {standing} at {} in {}, not {expected} as --expect-current says",
+                    target.target, field.path, field.file
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Asks what needs a person: a protected environment, and rejected credentials of Argo CD.
+fn confirm(
+    environment: &crate::config::map::Environment,
+    request: &Request,
+    verification: &Verification,
+    prompter: &dyn Prompter,
+    reporter: &dyn Reporter,
+) -> Result<()> {
+    if let Some(reason) = verification.rejected() {
+        let question = Question::RecordWithoutArgo { reason: reason.to_owned() };
+        match if request.confirmed { Answer::Yes } else { prompter.ask(&question) } {
+            Answer::Yes => {}
+            Answer::NobodyThere => reporter.report(&Event::Warning(format!(
+                "Argo CD rejects the credentials ({reason}); the change is recorded all the same, and cannot be verified"
+            ))),
+            Answer::No => {
+                return Err(Error::new(ErrorKind::Guard, "Not confirmed: Argo CD rejects the credentials").hint(verify::LOGIN_HINT));
+            }
+        }
+    }
+    if environment.protected && !request.confirmed {
+        match prompter.ask(&Question::Protected { environment: request.environment.clone() }) {
+            Answer::Yes => {}
+            Answer::No => return Err(Error::new(ErrorKind::Guard, format!("Not confirmed: {} is protected", request.environment))),
+            Answer::NobodyThere => {
+                return Err(Error::new(
+                    ErrorKind::Guard,
+                    format!("{} is protected, and there is no terminal to confirm on", request.environment),
+                )
+                .hint("Confirm\tthe same command with --yes"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! A session: the config repo opened, its tip fetched, and the map read, as every command that touches Git needs them.
+
+use std::fs;
+
+use crate::config::layers::Settings;
+use crate::config::map::Map;
+use crate::config::targets::{Entry, Tree};
+use crate::context::{Context, Deadline};
+use crate::error::{Error, Result};
+use crate::git::{ConfigRepository, EntryKind, Snapshot, Tip};
+use crate::model::event::{Event, Reporter};
+use crate::model::names::BranchName;
+use crate::model::path::RepositoryPath;
+
+/// The name of the map in the config repo.
+pub const MAP_FILE: &str = "windlass.yaml";
+
+/// The config repo opened, its tip fetched, and the map read.
+pub struct Session<'a> {
+    /// Environment, clock, randomness.
+    pub context: &'a Context,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// The repository, at the branch that holds the map.
+    pub repository: ConfigRepository,
+    /// The tip of that branch.
+    pub tip: Tip,
+    /// What the services, environments and fields are.
+    pub map: Map,
+    /// When the run must be over.
+    pub deadline: Deadline,
+}
+
+/// A snapshot as the map's resolution sees it.
+pub struct SnapshotTree<'a, 'b>(pub &'a Snapshot<'b>);
+
+impl Tree for SnapshotTree<'_, '_> {
+    fn list(&self, folder: &RepositoryPath) -> Result<Option<Vec<Entry>>> {
+        let listed = self.0.list(folder)?;
+        Ok(listed.map(|entries| {
+            entries
+                .into_iter()
+                .map(|(name, kind)| Entry { name, is_directory: kind == EntryKind::Directory, is_symlink: kind == EntryKind::Symlink })
+                .collect()
+        }))
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Opens the config repo, fetches its tip and reads the map.
+    ///
+    /// # Errors
+    /// When there is no config repo to open, Git does not answer, or the map is missing or wrong.
+    pub fn open(context: &'a Context, settings: &'a Settings, reporter: &dyn Reporter) -> Result<Self> {
+        let deadline = Deadline::after(&context.clock, settings.timeout());
+        let remote = settings.repository()?;
+        reporter.report(&Event::Working { what: "fetching".to_owned() });
+        let repository = ConfigRepository::open(context, super::remote::git_settings(context, settings, &remote)?)?;
+        let tip = repository.fetch(&deadline)?;
+        let snapshot = repository.snapshot(&tip.commit)?;
+        let map = Self::read_map(context, settings, &snapshot)?;
+        drop(snapshot);
+        Ok(Self { context, settings, repository, tip, map, deadline })
+    }
+
+    fn read_map(context: &Context, settings: &Settings, snapshot: &Snapshot<'_>) -> Result<Map> {
+        if let Some(file) = settings.map_file() {
+            let label = file.display().to_string();
+            let path = context.environment.directory().join(file);
+            let bytes = fs::read(path).map_err(|error| Error::usage(format!("The map {label} cannot be read: {error}")).because(error))?;
+            return Map::load(&label, &bytes);
+        }
+        let path = RepositoryPath::parse(MAP_FILE)?;
+        match snapshot.read(&path)? {
+            Some(bytes) => Map::load(MAP_FILE, &bytes),
+            None => Err(Error::usage(format!("There is no {MAP_FILE} at the root of the config repo"))
+                .hint("Start from\ttemplates/windlass.yaml, committed to that branch")
+                .hint("Or name one\t--config FILE")),
+        }
+    }
+
+    /// The branch an environment lives on, with its tip: the map's own branch unless the environment names another.
+    ///
+    /// # Errors
+    /// When that branch cannot be fetched.
+    pub fn branch(&self, branch: Option<&BranchName>) -> Result<(Option<ConfigRepository>, Tip)> {
+        match branch {
+            Some(other) if *other != self.tip.branch => {
+                let repository = self.repository.with_branch(other)?;
+                let tip = repository.fetch(&self.deadline)?;
+                Ok((Some(repository), tip))
+            }
+            _ => Ok((None, self.tip.clone())),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Differences: the changed lines under a plan, and the unified diff of a dry run, which `git apply` takes.
+
+use std::fmt::Write as _;
+
+use console::Style;
+use similar::{ChangeTag, TextDiff};
+
+use super::sanitise;
+use crate::model::plan::FileEdit;
+
+fn text(bytes: Option<&Vec<u8>>) -> String {
+    bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+}
+
+/// The changed lines with their numbers and one line before them, as people read them. Long differences are cut.
+pub(super) fn excerpt(edit: &FileEdit, color: bool) -> String {
+    const MOST_LINES: usize = 24;
+    let (before, after) = (text(edit.before.as_ref()), text(edit.after.as_ref()));
+    let diff = TextDiff::from_lines(&before, &after);
+    let mut out = String::new();
+    let mut shown = 0;
+    for group in diff.grouped_ops(1) {
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (sign, number, style) = match change.tag() {
+                ChangeTag::Equal => (' ', change.new_index(), Style::new().dim()),
+                ChangeTag::Delete => ('-', change.old_index(), Style::new().red()),
+                ChangeTag::Insert => ('+', change.new_index(), Style::new().green()),
+            };
+            // One line before, none after: the line after a version says nothing.
+            if change.tag() == ChangeTag::Equal && shown > 0 && out.lines().last().is_some_and(|line| line.contains(" + ") || line.contains(" - ")) {
+                continue;
+            }
+            shown += 1;
+            if shown > MOST_LINES {
+                out.push_str("         …\n");
+                return out;
+            }
+            let line = sanitise::line(change.value().trim_end_matches(['\n', '\r']));
+            let number = number.map_or_else(String::new, |at| (at + 1).to_string());
+            let row = format!("{number:>6}   {sign} {line}");
+            let row = row.trim_end();
+            let _ = writeln!(out, "{}", style.force_styling(color).apply_to(row));
+        }
+    }
+    out
+}
+
+/// The whole change as a unified diff: bytes as they are, so that `git apply` takes it; colour only when asked for.
+pub(super) fn unified(edits: &[FileEdit], color: bool) -> String {
+    let mut out = String::new();
+    for edit in edits {
+        let (before, after) = (text(edit.before.as_ref()), text(edit.after.as_ref()));
+        let old_name = if edit.before.is_some() { format!("a/{}", edit.file) } else { "/dev/null".to_owned() };
+        let new_name = if edit.after.is_some() { format!("b/{}", edit.file) } else { "/dev/null".to_owned() };
+        let paint = |style: Style, line: &str| style.force_styling(color).apply_to(line).to_string();
+        let _ = writeln!(out, "{}", paint(Style::new().bold(), &format!("--- {old_name}")));
+        let _ = writeln!(out, "{}", paint(Style::new().bold(), &format!("+++ {new_name}")));
+        let diff = TextDiff::from_lines(&before, &after);
+        for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
+            let _ = writeln!(out, "{}", paint(Style::new().cyan(), hunk.header().to_string().trim_end()));
+            for change in hunk.iter_changes() {
+                let (sign, style) = match change.tag() {
+                    ChangeTag::Equal => (' ', Style::new()),
+                    ChangeTag::Delete => ('-', Style::new().red()),
+                    ChangeTag::Insert => ('+', Style::new().green()),
+                };
+                let value = change.value();
+                let line = value.strip_suffix('\n').unwrap_or(value);
+                // On a terminal the line is for eyes, and a file may hold anything; in a pipe it is for git, and every byte counts.
+                let line = if color { sanitise::line(line) } else { line.to_owned() };
+                let _ = writeln!(out, "{}", paint(style, &format!("{sign}{line}")));
+                if !value.ends_with('\n') {
+                    out.push_str("\\ No newline at end of file\n");
+                }
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::path::RepositoryPath;
+
+    fn edit(before: &str, after: &str) -> FileEdit {
+        FileEdit { file: RepositoryPath::parse("apps/a.yaml").unwrap(), before: Some(before.into()), after: Some(after.into()) }
+    }
+
+    #[test]
+    fn the_excerpt_shows_the_changed_lines_and_one_before() {
+        let before = "images:\n  - name: ghcr.io/acme/checkout\n    newTag: 1.4.1\nlabels: {}\n";
+        let shown = excerpt(&edit(before, &before.replace("1.4.1", "1.4.2")), false);
+        assert_eq!(shown, "     2       - name: ghcr.io/acme/checkout\n     3   -     newTag: 1.4.1\n     3   +     newTag: 1.4.2\n");
+    }
+
+    #[test]
+    fn the_unified_diff_knows_of_missing_newlines_and_keeps_carriage_returns() {
+        let shown = unified(&[edit("a: 1\r\nb: 1", "a: 2\r\nb: 1")], false);
+        assert_eq!(shown, "--- a/apps/a.yaml\n+++ b/apps/a.yaml\n@@ -1,2 +1,2 @@\n-a: 1\r\n+a: 2\r\n b: 1\n\\ No newline at end of file\n");
+    }
+}

@@ -1,0 +1,129 @@
+//! One line: mark, verb, object, detail, time, laid out for the width there is (screens.md, Rules).
+
+use std::time::Duration;
+
+use console::{Style, measure_text_width};
+
+use super::terminal::Terminal;
+
+/// What a mark says; a word always stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    Done,
+    Failed,
+    Attention,
+    Moving,
+}
+
+impl Mark {
+    fn text(self, unicode: bool) -> &'static str {
+        match (self, unicode) {
+            (Self::Done, true) => "✓",
+            (Self::Failed, true) => "✗",
+            (Self::Moving, true) => "●",
+            (Self::Done, false) => "ok",
+            (Self::Failed, false) => "x",
+            (Self::Moving, false) => "*",
+            (Self::Attention, _) => "!",
+        }
+    }
+
+    pub(super) fn style(self) -> Style {
+        let style = Style::new().for_stderr();
+        match self {
+            Self::Done => style.green(),
+            Self::Failed => style.red(),
+            Self::Attention => style.yellow(),
+            Self::Moving => style.cyan(),
+        }
+    }
+}
+
+/// A duration for people: `0.4 s`, `21 s`, `12 m`.
+pub(super) fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 9.95 {
+        format!("{seconds:.1} s")
+    } else if seconds < 120.0 {
+        format!("{seconds:.0} s")
+    } else {
+        format!("{:.0} m", (seconds / 60.0).floor())
+    }
+}
+
+/// The parts of a line.
+pub(super) struct Line<'a> {
+    pub mark: Mark,
+    pub verb: &'a str,
+    pub object: &'a str,
+    pub detail: &'a str,
+    pub elapsed: Option<Duration>,
+}
+
+impl Line<'_> {
+    /// The line as it fits: where it is narrow the detail goes first, then the time, never the verb or the object.
+    pub(super) fn render(&self, terminal: &Terminal) -> String {
+        let mark = self.mark.text(terminal.unicode);
+        let time = self.elapsed.map(time).unwrap_or_default();
+        let head = format!("{mark} {:<10} ", self.verb);
+        let head_width = measure_text_width(&head);
+        let time_width = if time.is_empty() { 0 } else { measure_text_width(&time) + 2 };
+        let room = terminal.width.saturating_sub(1);
+        let object = measure_text_width(self.object);
+        let separator = if self.detail.is_empty() || self.object.is_empty() { "" } else { " " };
+        let full = object + separator.len() + measure_text_width(self.detail);
+        let (body, shown_time) = if head_width + full + time_width <= room {
+            (format!("{}{separator}{}", self.object, self.detail), true)
+        } else {
+            let left = room.saturating_sub(head_width + object + separator.len() + time_width);
+            if left >= 12 {
+                (format!("{}{separator}{}", self.object, console::truncate_str(self.detail, left, "…")), true)
+            } else {
+                (self.object.to_owned(), head_width + object + time_width <= room)
+            }
+        };
+        let styled = self.mark.style().apply_to(format!("{mark} {:<10}", self.verb)).to_string();
+        if time.is_empty() || !shown_time {
+            return format!("{styled} {body}");
+        }
+        let used = head_width + measure_text_width(&body) + measure_text_width(&time);
+        format!("{styled} {body}{}{time}", " ".repeat(room.saturating_sub(used).max(2)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(width: usize, unicode: bool, detail: &str) -> String {
+        let (terminal, _, _) = Terminal::in_memory(Some(width), unicode);
+        let elapsed = Some(Duration::from_millis(3140));
+        Line { mark: Mark::Done, verb: "Synced", object: "checkout-staging", detail, elapsed }.render(&terminal)
+    }
+
+    #[test]
+    fn a_line_at_eighty_sixty_and_forty_columns() {
+        assert_eq!(line(80, true, "at 2f3c8a1"), "✓ Synced     checkout-staging at 2f3c8a1                                  3.1 s");
+        assert_eq!(line(60, true, "at 2f3c8a1"), "✓ Synced     checkout-staging at 2f3c8a1              3.1 s");
+        assert_eq!(line(40, true, "at 2f3c8a1"), "✓ Synced     checkout-staging     3.1 s");
+        assert_eq!(line(30, false, "at 2f3c8a1"), "ok Synced     checkout-staging");
+    }
+
+    #[test]
+    fn times_are_short() {
+        let shown: Vec<_> = [400, 9_940, 9_960, 64_000, 720_000].map(|millis| time(Duration::from_millis(millis))).to_vec();
+        assert_eq!(shown, ["0.4 s", "9.9 s", "10 s", "64 s", "12 m"]);
+    }
+
+    proptest! {
+        #[test]
+        fn verb_and_object_are_always_there_and_the_width_is_kept(width in 40_usize..200, detail in "\\PC{0,300}", object in "[a-z-]{1,20}") {
+            let (terminal, _, _) = Terminal::in_memory(Some(width), true);
+            let detail = super::super::sanitise::line(&detail);
+            let shown = Line { mark: Mark::Moving, verb: "Rolling", object: &object, detail: &detail, elapsed: Some(Duration::from_secs(12)) }.render(&terminal);
+            prop_assert!(shown.contains("Rolling") && shown.contains(&object));
+            prop_assert!(measure_text_width(&shown) < width, "{} of {width}: {shown:?}", measure_text_width(&shown));
+        }
+    }
+}

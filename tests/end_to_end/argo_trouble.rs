@@ -1,0 +1,107 @@
+//! Bad days of Argo CD: away, forbidden, degraded, failing, off. The commit always stands.
+
+use windlass::sandbox::fault::Fault;
+
+use crate::support::{Platform, Ran, finish, verdicts};
+
+fn deploy(faults: &[Fault], timeout: &str) -> (Platform, Ran) {
+    let platform = Platform::with(faults);
+    let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--timeout", timeout, "-o", "json"]);
+    (platform, ran)
+}
+
+/// The commit stands, whatever Argo CD does.
+fn recorded(platform: &Platform, ran: Ran, code: i32, verdict: &str) -> Ran {
+    let ran = ran.expect(code);
+    let report = ran.json();
+    assert_eq!(report["recorded"], "yes", "{report}");
+    assert_eq!(report["exitCode"], code);
+    assert_eq!(verdicts(&report), [("checkout-dev".to_owned(), verdict.to_owned())], "{report}");
+    assert_eq!(platform.commits(), 2);
+    ran
+}
+
+#[test]
+fn argo_cd_down_is_exit_40_recorded_and_not_enforced() {
+    let (platform, ran) = deploy(&[Fault::ArgocdDown], "4s");
+    let ran = recorded(&platform, ran, 40, "ArgoUnavailable").says("not enforced").says("windlass wait");
+    assert_eq!(ran.json()["enforced"], "unknown");
+}
+
+#[test]
+fn a_version_that_does_not_start_is_exit_43_and_names_the_pod() {
+    let (platform, ran) = deploy(&[Fault::Degraded], "60s");
+    let ran = recorded(&platform, ran, 43, "Degraded").says("Pod");
+    assert_eq!(ran.json()["enforced"], "no");
+}
+
+#[test]
+fn a_sync_that_fails_is_exit_43() {
+    let (platform, ran) = deploy(&[Fault::SyncFailed], "60s");
+    recorded(&platform, ran, 43, "SyncFailed");
+}
+
+#[test]
+fn auto_sync_off_is_said_at_once_with_exit_45() {
+    let (platform, ran) = deploy(&[Fault::AutoSyncOff], "60s");
+    recorded(&platform, ran, 45, "AutoSyncDisabled");
+}
+
+#[test]
+fn a_stale_healthy_is_not_believed() {
+    let (platform, ran) = deploy(&[Fault::StaleHealthy], "60s");
+    recorded(&platform, ran, 0, "Deployed");
+}
+
+#[test]
+fn stale_and_degraded_together_end_in_degraded() {
+    let (platform, ran) = deploy(&[Fault::StaleHealthy, Fault::Degraded], "60s");
+    recorded(&platform, ran, 43, "Degraded");
+}
+
+#[test]
+fn rejected_credentials_are_exit_41_and_name_the_login() {
+    let (platform, ran) = deploy(&[Fault::ArgocdUnauthorized], "20s");
+    recorded(&platform, ran, 41, "AuthError").says("argocd login");
+}
+
+#[test]
+fn a_missing_application_is_exit_41() {
+    let (platform, ran) = deploy(&[Fault::ApplicationMissing], "20s");
+    recorded(&platform, ran, 41, "AppMissing");
+}
+
+#[test]
+fn an_application_that_reads_another_branch_stops_the_run_before_the_push() {
+    let (platform, ran) = deploy(&[Fault::OtherBranch], "20s");
+    let report = ran.expect(20).json();
+    assert_eq!(report["recorded"], "no");
+    assert_eq!(platform.commits(), 1);
+}
+
+#[test]
+fn the_deadline_is_exit_42_and_prints_what_resumes() {
+    let (platform, ran) = deploy(&[Fault::Slow], "1s");
+    recorded(&platform, ran, 42, "Timeout").says("windlass wait");
+}
+
+#[test]
+fn without_argo_cd_nothing_is_written_unless_the_wait_is_not_asked_for() {
+    let platform = Platform::start();
+    let bare = |arguments: &[&str]| {
+        let mut command = platform.command(arguments);
+        command.env_remove("ARGOCD_SERVER").env_remove("ARGOCD_AUTH_TOKEN").env_remove("ARGOCD_OPTS");
+        finish(&mut command)
+    };
+    bare(&["deploy", "checkout=1.1.0", "-e", "dev"]).expect(2).says("ARGOCD_SERVER");
+    assert_eq!(platform.commits(), 1);
+    bare(&["deploy", "checkout=1.1.0", "-e", "dev", "--until", "recorded"]).expect(0);
+    assert_eq!(platform.commits(), 2);
+}
+
+#[test]
+fn with_until_recorded_troubles_of_argo_cd_are_warnings() {
+    let platform = Platform::with(&[Fault::ArgocdDown]);
+    platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--until", "recorded"]).expect(0);
+    assert_eq!(platform.commits(), 2);
+}

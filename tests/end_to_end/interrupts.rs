@@ -1,0 +1,70 @@
+//! Signals: Ctrl-C during the wait, SIGTERM, and a run that is killed and started again.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use windlass::sandbox::fault::Fault;
+
+use crate::support::{Platform, overlay};
+
+/// Starts a deploy and reads its stderr until a line begins with `until`; the child and what it said.
+fn started(platform: &Platform, arguments: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>, String) {
+    let mut child = platform.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "it ended before it said {until:?}:\n{said}");
+        said.push_str(&line);
+        if line.starts_with(until) {
+            return (child, lines, said);
+        }
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+}
+
+fn rest(mut child: Child, mut lines: BufReader<std::process::ChildStderr>) -> (Option<i32>, String) {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut lines, &mut text).unwrap();
+    (child.wait().unwrap().code(), text)
+}
+
+#[test]
+fn ctrl_c_during_the_wait_says_what_stands_and_how_to_resume() {
+    let platform = Platform::with(&[Fault::Slow]);
+    let (child, lines, _) = started(&platform, &["deploy", "checkout=1.1.0", "-e", "dev"], "recorded");
+    signal(&child, "INT");
+    let (code, text) = rest(child, lines);
+    assert_eq!(code, Some(130), "{text}");
+    let tip = platform.git(&["rev-parse", "main"]);
+    assert!(text.contains(&format!("windlass wait {}", &tip[..7])), "{text}");
+    // And the command it printed does resume.
+    let report = platform.windlass(&["wait", &tip[..7], "-o", "json"]).expect(0).json();
+    assert_eq!(report["commit"].as_str().unwrap(), tip.trim());
+}
+
+#[test]
+fn sigterm_is_143() {
+    let platform = Platform::with(&[Fault::Slow]);
+    let (child, lines, _) = started(&platform, &["deploy", "checkout=1.1.0", "-e", "dev"], "recorded");
+    signal(&child, "TERM");
+    assert_eq!(rest(child, lines).0, Some(143));
+}
+
+#[test]
+fn killed_at_any_line_the_same_command_ends_in_one_commit() {
+    for line in ["checkout dev", "intent", "recorded", "waiting"] {
+        let platform = Platform::start();
+        let deploy = ["deploy", "checkout=1.1.0", "-e", "dev", "--intent", "night-1"];
+        let (mut child, _, _) = started(&platform, &deploy, line);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        platform.windlass(&deploy).expect(0);
+        assert_eq!(platform.commits(), 2, "killed after {line:?}");
+        assert!(platform.file(&overlay("checkout", "dev")).contains("1.1.0"));
+        platform.git(&["fsck", "--strict"]);
+    }
+}

@@ -1,0 +1,14 @@
+//! The real executable against the sandbox: what users see, which exit code they get, and what stands in Git afterwards.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod argo_trouble;
+mod config_errors;
+mod deploy;
+mod edit;
+mod git_trouble;
+mod help;
+mod interrupts;
+mod readme;
+mod sandbox_command;
+mod support;
+mod wait;
