@@ -1,149 +1,11 @@
-//! New children of collections: where their text goes, and what it looks like beside its siblings.
+//! New children of collections: where their text goes, and how it fits in beside its siblings.
 
 use granit_parser::ScalarStyle;
 
 use super::document::{Content, NodeId, Stream};
-use super::scalar::{self, Quotes};
 use super::splice::{Addition, COMMA, Patch, Splice};
-use crate::error::{Error, Result};
-
-/// A value to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tree {
-    /// A string, quoted where needed.
-    Text(String),
-    /// A plain scalar as it was given: a number, a boolean, null.
-    Plain(String),
-    Sequence(Vec<Tree>),
-    Mapping(Vec<(String, Tree)>),
-}
-
-impl Tree {
-    /// Reads an entry as a user gives it: `{name: new/app, newTag: "1.10"}`.
-    ///
-    /// # Errors
-    /// Usage (2) when it is not one YAML document, or has anchors, aliases, tags or a key twice.
-    pub(super) fn parse(entry: &str) -> Result<Self> {
-        let usage = |why: &str| Error::usage(format!("the entry {entry:?}: {why}")).hint("An entry is written as YAML: '{name: new/app, newTag: \"1.10\"}'");
-        let stream = Stream::parse("the entry", entry.as_bytes()).map_err(|error| usage(error.message()))?;
-        match stream.documents.as_slice() {
-            [document] => match document.root {
-                Some(root) => Self::read(&stream, root).map_err(|why| usage(&why)),
-                None => Err(usage("it is empty")),
-            },
-            [] => Err(usage("it is empty")),
-            _ => Err(usage("it holds several documents")),
-        }
-    }
-
-    fn read(stream: &Stream<'_>, at: NodeId) -> Result<Self, String> {
-        let node = stream.node(at);
-        if node.anchor.is_some() || node.tag.as_ref().is_some_and(|tag| !tag.is_string()) {
-            return Err("anchors and tags cannot be added".to_owned());
-        }
-        match &node.content {
-            Content::Alias { .. } => Err("aliases cannot be added".to_owned()),
-            Content::Scalar { value, .. } if value.contains('\0') => Err("it holds a NUL character".to_owned()),
-            Content::Scalar { value, style: ScalarStyle::Plain } if node.tag.is_none() && scalar::is_typed(value) => {
-                Ok(Self::Plain(if value.is_empty() { "null".to_owned() } else { value.to_string() }))
-            }
-            Content::Scalar { value, .. } => Ok(Self::Text(value.to_string())),
-            Content::Sequence { items, .. } => items.iter().map(|item| Self::read(stream, *item)).collect::<Result<_, _>>().map(Self::Sequence),
-            Content::Mapping { pairs, .. } => {
-                let mut out: Vec<(String, Self)> = Vec::with_capacity(pairs.len());
-                for (key, value) in pairs {
-                    let Content::Scalar { value: name, .. } = &stream.node(*key).content else {
-                        return Err("a key is no scalar".to_owned());
-                    };
-                    if out.iter().any(|(known, _)| known == name) {
-                        return Err(format!("the key {name:?} stands twice"));
-                    }
-                    out.push((name.to_string(), Self::read(stream, *value)?));
-                }
-                Ok(Self::Mapping(out))
-            }
-        }
-    }
-
-    /// On one line, with flow collections.
-    fn flow(&self, look: Look) -> String {
-        match self {
-            Self::Text(text) => scalar::render(text, look.quotes(), true),
-            Self::Plain(text) if look.json && !is_json_literal(text) => scalar::render(text, look.quotes(), true),
-            Self::Plain(text) => text.clone(),
-            Self::Sequence(items) => format!("[{}]", items.iter().map(|item| item.flow(look)).collect::<Vec<_>>().join(", ")),
-            Self::Mapping(pairs) if pairs.is_empty() => "{}".to_owned(),
-            Self::Mapping(pairs) => {
-                let inner = pairs.iter().map(|(key, value)| flow_pair(key, value, look)).collect::<Vec<_>>().join(", ");
-                if look.padded { format!("{{ {inner} }}") } else { format!("{{{inner}}}") }
-            }
-        }
-    }
-
-    /// As the lines of a block: `lead` opens the first one, and its width is the column of the rest.
-    fn item(&self, lead: &str, indent: usize, out: &mut Vec<String>) {
-        let spaces = " ".repeat(lead.len());
-        let lead_of = |index: usize| if index == 0 { lead } else { spaces.as_str() };
-        match self {
-            Self::Mapping(pairs) if !pairs.is_empty() => {
-                for (index, (key, value)) in pairs.iter().enumerate() {
-                    block_pair(key, value, lead_of(index), indent, out);
-                }
-            }
-            Self::Sequence(items) if !items.is_empty() => {
-                for (index, item) in items.iter().enumerate() {
-                    item.item(&format!("{}- ", lead_of(index)), indent, out);
-                }
-            }
-            leaf => out.push(format!("{lead}{}", leaf.leaf())),
-        }
-    }
-
-    fn leaf(&self) -> String {
-        match self {
-            Self::Text(text) => scalar::render(text, Quotes::Plain, false),
-            other => other.flow(Look { json: false, padded: false }),
-        }
-    }
-}
-
-/// How siblings are written.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    json: bool,
-    /// `{ a: b }` rather than `{a: b}`.
-    padded: bool,
-}
-
-impl Look {
-    fn quotes(self) -> Quotes {
-        if self.json { Quotes::Json } else { Quotes::Plain }
-    }
-}
-
-fn is_json_literal(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(text).is_ok()
-}
-
-fn flow_pair(key: &str, value: &Tree, look: Look) -> String {
-    format!("{}: {}", scalar::render(key, look.quotes(), true), value.flow(look))
-}
-
-fn block_pair(key: &str, value: &Tree, lead: &str, indent: usize, out: &mut Vec<String>) {
-    let key = scalar::render(key, Quotes::Plain, false);
-    let width = lead.len();
-    match value {
-        Tree::Mapping(pairs) if !pairs.is_empty() => {
-            out.push(format!("{lead}{key}:"));
-            value.item(&" ".repeat(width + 2), indent, out);
-        }
-        Tree::Sequence(items) if !items.is_empty() => {
-            out.push(format!("{lead}{key}:"));
-            value.item(&" ".repeat(width + indent), indent, out);
-        }
-        leaf => out.push(format!("{lead}{key}: {}", leaf.leaf())),
-    }
-}
+use super::tree::{Look, Tree, block_pair, flow_pair};
+use crate::error::Result;
 
 /// The first byte of the line.
 pub(super) fn line_start(text: &str, offset: usize) -> usize {
@@ -379,7 +241,6 @@ fn extend_flow(patch: &Patch<'_, '_>, collection: NodeId, texts: &[String], rank
     let stream = patch.stream;
     let text = stream.text;
     let span = stream.node(collection).span.clone();
-    let mut insert = |at: usize, rank: usize, text: String| splices.push(Splice { range: at..at, rank, text });
     // The last child that stays, and whether it is the last of all.
     let last = match &stream.node(collection).content {
         Content::Sequence { items, .. } => items.last().map(|last| (*last, *last, true)),
@@ -390,8 +251,14 @@ fn extend_flow(patch: &Patch<'_, '_>, collection: NodeId, texts: &[String], rank
         _ => None,
     };
     let Some((first, value, is_last)) = last else {
-        return insert(span.start + 1, rank, texts.join(", "));
+        // `[ ]` closes up around its first entry; a comment or a line break in it stays.
+        let inner = span.start + 1..span.end.saturating_sub(1).max(span.start + 1);
+        let blank = text[inner.clone()].bytes().all(|b| b == b' ');
+        let range = if blank { inner } else { inner.start..inner.start };
+        splices.push(Splice { range, rank, text: texts.join(", ") });
+        return;
     };
+    let mut insert = |at: usize, rank: usize, text: String| splices.push(Splice { range: at..at, rank, text });
     let start = stream.start(first);
     let end = content_end(patch, value);
     let comma = if is_last { indicator(text, end, b',').filter(|comma| *comma < span.end) } else { None };
@@ -415,5 +282,39 @@ fn extend_flow(patch: &Patch<'_, '_>, collection: NodeId, texts: &[String], rank
     match comma {
         Some(comma) => insert(comma + 1, rank, texts.iter().map(|entry| format!(" {entry},")).collect()),
         None => insert(end, rank, texts.iter().map(|entry| format!(", {entry}")).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::append as append_to;
+    use crate::model::path::YamlPath;
+
+    const ENTRY: &str = "{name: new/app, newTag: \"1.10\"}";
+
+    #[track_caller]
+    fn appended(text: &str, path: &str, wanted: &str) {
+        let bytes = append_to("f.yaml", text.as_bytes(), None, &YamlPath::parse(path).unwrap(), ENTRY).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_new_entry_looks_like_its_siblings() {
+        appended("i:\n  -   a: 1\nb: 1\n", "i", "i:\n  -   a: 1\n  -   name: new/app\n      newTag: \"1.10\"\nb: 1\n");
+        appended("i:\r\n  - a: 1", "i", "i:\r\n  - a: 1\r\n  - name: new/app\r\n    newTag: \"1.10\"");
+        appended("- - a: 1\n- x\n", "[0]", "- - a: 1\n  - name: new/app\n    newTag: \"1.10\"\n- x\n");
+        appended("i:\n- |\n  x\n\nb: 1\n", "i", "i:\n- |\n  x\n- name: new/app\n  newTag: \"1.10\"\n\nb: 1\n");
+        appended("i:\n- |+\n  x\n\nb: 1\n", "i", "i:\n- |+\n  x\n\n- name: new/app\n  newTag: \"1.10\"\nb: 1\n");
+        appended("i:\n- a: # c\nb: 1\n", "i", "i:\n- a: # c\n- name: new/app\n  newTag: \"1.10\"\nb: 1\n");
+        appended("i: # c\nb: 1\n", "i", "i: # c\n- name: new/app\n  newTag: \"1.10\"\nb: 1\n");
+    }
+
+    #[test]
+    fn a_flow_sequence_keeps_its_layout() {
+        appended("i: [ ]\n", "i", "i: [{name: new/app, newTag: \"1.10\"}]\n");
+        appended("i: [{ a: 1 },]\n", "i", "i: [{ a: 1 }, { name: new/app, newTag: \"1.10\" },]\n");
+        appended("i: [\n  a,\n  b # c\n]\n", "i", "i: [\n  a,\n  b, # c\n  {name: new/app, newTag: \"1.10\"}\n]\n");
+        appended("i: [\n  a, # c\n]\n", "i", "i: [\n  a, # c\n  {name: new/app, newTag: \"1.10\"},\n]\n");
+        appended("{\"i\": [\n\t{\"a\": 1}\n]}\n", "i", "{\"i\": [\n\t{\"a\": 1},\n\t{\"name\": \"new/app\", \"newTag\": \"1.10\"}\n]}\n");
     }
 }

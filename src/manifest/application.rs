@@ -1,11 +1,11 @@
 //! The sources of an Argo CD Application (or of an ApplicationSet's template): `targetRevision`, Helm parameters, Kustomize images.
 
-use super::append::Tree;
 use super::document::{Content, NodeId, Stream};
 use super::field::{Placed, Reading, keep_repository, place};
 use super::kustomize::described;
 use super::locate::{self, Pair, in_document};
 use super::splice::Patch;
+use super::tree::Tree;
 use super::version::{ImageVersion, wanted_image};
 use crate::error::{Error, Result};
 use crate::model::field::{FieldSelector, Wanted};
@@ -73,7 +73,8 @@ fn source_name(stream: &Stream<'_>, source: &Located) -> String {
 }
 
 fn one<T>(stream: &Stream<'_>, what: &str, mut found: Vec<(Located, T)>, all: &[Located], hint: &str) -> Result<(Located, T)> {
-    let list = |sources: &mut dyn Iterator<Item = &Located>| sources.map(|source| source_name(stream, source)).collect::<Vec<_>>().join(", ");
+    let list =
+        |sources: &mut dyn Iterator<Item = &Located>| sources.map(|source| source_name(stream, source)).collect::<Vec<_>>().join(", ");
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => {
@@ -171,7 +172,8 @@ fn target(stream: &Stream<'_>, document: Option<usize>, selector: &FieldSelector
         FieldSelector::ApplicationKustomizeImage { name } => kustomize_target(stream, document, name),
         other => Err(Error::internal(format!("{other} is no field of an Application"))),
     };
-    in_document(stream, document, &selector.to_string(), find).map(|(_, target)| target)
+    let near = |document| usize::from(sources(stream, document).is_ok());
+    in_document(stream, document, &selector.to_string(), near, find).map(|(_, target)| target)
 }
 
 pub(super) fn read(stream: &Stream<'_>, document: Option<usize>, selector: &FieldSelector) -> Result<Reading> {
@@ -206,7 +208,9 @@ pub(super) fn apply(patch: &mut Patch<'_, '_>, document: Option<usize>, selector
         }
         Target::Missing { mapping, key, path } => {
             if !matches!(stream.node(mapping).content, Content::Mapping { .. }) {
-                return Err(stream.precondition(mapping, &format!("{} is {}, not a mapping", stream.path_of(mapping), stream.kind_of(mapping))));
+                return Err(
+                    stream.precondition(mapping, &format!("{} is {}, not a mapping", stream.path_of(mapping), stream.kind_of(mapping)))
+                );
             }
             patch.add_pair(mapping, key, Tree::Text(new.clone()));
             Ok(Placed { path: path.to_string(), old: None, new: new.clone(), changed: true })

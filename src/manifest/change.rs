@@ -1,9 +1,9 @@
 //! Edits by path: the library half of `windlass edit`.
 
-use super::append::Tree;
 use super::document::Stream;
-use super::locate::{in_document, locate};
+use super::locate::{in_document, locate, steps_found};
 use super::splice::Patch;
+use super::tree::Tree;
 use crate::error::Result;
 use crate::model::path::YamlPath;
 
@@ -42,7 +42,13 @@ pub fn edit(file_label: &str, bytes: &[u8], changes: &[Change]) -> Result<Vec<u8
     for change in changes {
         let (Change::Set { document, path, .. } | Change::Append { document, path, .. }) = change;
         let what = if path.steps().is_empty() { "its root".to_owned() } else { path.to_string() };
-        let (_, at) = in_document(&stream, *document, &what, |document| locate(&stream, document, path))?;
+        let (_, at) = in_document(
+            &stream,
+            *document,
+            &what,
+            |document| steps_found(&stream, document, path),
+            |document| locate(&stream, document, path),
+        )?;
         match change {
             Change::Set { value, .. } => patch.set(at, value).map(drop)?,
             Change::Append { entry, .. } => patch.append(at, Tree::parse(entry)?)?,

@@ -13,7 +13,6 @@ use crate::model::path::{YamlPath, YamlStep};
 pub(super) struct Case {
     pub name: String,
     pub input: Vec<u8>,
-    pub path: YamlPath,
     pub change: Change,
     pub expected: Vec<Vec<u8>>,
     pub error_ok: bool,
@@ -28,11 +27,11 @@ fn case(folder: &Path) -> Case {
     let path = YamlPath::new(operation["path"].as_array().unwrap().iter().map(step).collect());
     let document = operation["doc"].as_u64().map(|number| usize::try_from(number).unwrap());
     let change = match operation["op"].as_str().unwrap() {
-        "set" => Change::Set { document, path: path.clone(), value: operation["value"].as_str().unwrap().to_owned() },
+        "set" => Change::Set { document, path, value: operation["value"].as_str().unwrap().to_owned() },
         "append" => {
             let pair = |pair: &Value| format!("{}: {}", pair[0].as_str().unwrap(), pair[1]);
             let pairs: Vec<String> = operation["item"].as_array().unwrap().iter().map(pair).collect();
-            Change::Append { document, path: path.clone(), entry: format!("{{{}}}", pairs.join(", ")) }
+            Change::Append { document, path, entry: format!("{{{}}}", pairs.join(", ")) }
         }
         other => panic!("unknown operation {other}"),
     };
@@ -42,7 +41,6 @@ fn case(folder: &Path) -> Case {
     Case {
         name: folder.file_name().unwrap().to_str().unwrap().to_owned(),
         input: fs::read(folder.join("input.yaml")).unwrap(),
-        path,
         change,
         expected: files.iter().filter(is_expected).map(|file| fs::read(file).unwrap()).collect(),
         error_ok: operation["error_ok"].as_bool().unwrap(),

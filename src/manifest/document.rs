@@ -58,8 +58,9 @@ pub(super) struct Node<'a> {
     pub span: Range<usize>,
     /// From 1.
     pub line: usize,
-    pub anchor: Option<Anchor>,
-    pub tag: Option<Tag>,
+    /// Rare, so boxed: a file has many nodes.
+    pub anchor: Option<Box<Anchor>>,
+    pub tag: Option<Box<Tag>>,
     pub content: Content<'a>,
 }
 
@@ -115,7 +116,9 @@ fn decode<'a>(label: &str, bytes: &'a [u8]) -> Result<&'a str> {
 
 fn not_yaml(label: &str, text: &str, error: &ScanError) -> Error {
     let why = match error.kind() {
-        ScanKind::TabInBlockIndentation | ScanKind::TabInIndentation | ScanKind::TabNotAllowed => "a tab is used for indentation".to_owned(),
+        ScanKind::TabInBlockIndentation | ScanKind::TabInIndentation | ScanKind::TabNotAllowed => {
+            "a tab is used for indentation".to_owned()
+        }
         ScanKind::RecursionLimitExceeded => "nested deeper than 255 levels".to_owned(),
         ScanKind::UnknownAnchor => "an alias to an anchor that is not there".to_owned(),
         ScanKind::UnclosedQuotedScalar => "a quote is never closed".to_owned(),
@@ -139,7 +142,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn add(&mut self, span: Range<usize>, line: usize, tag: Option<Tag>, content: Content<'a>) -> NodeId {
+    fn add(&mut self, span: Range<usize>, line: usize, tag: Option<Box<Tag>>, content: Content<'a>) -> NodeId {
         // A file has at most 16 Mi bytes, so that its nodes are counted in 32 bits.
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         let parent = self.open.last().map(|&(id, _)| id);
@@ -179,9 +182,9 @@ impl<'a> Stream<'a> {
             let range = span.byte_range().unwrap_or_default();
             let line = span.start.line();
             let tag = |tag: &Option<Cow<'_, granit_parser::Tag>>| {
-                tag.as_ref().map(|tag| Tag {
-                    text: format!("{}{}", tag.handle(), tag.suffix()),
-                    span: span.tag_span().and_then(|span| span.byte_range()).unwrap_or(range.start..range.start),
+                tag.as_ref().map(|tag| {
+                    let span = span.tag_span().and_then(|span| span.byte_range()).unwrap_or(range.start..range.start);
+                    Box::new(Tag { text: format!("{}{}", tag.handle(), tag.suffix()), span })
                 })
             };
             match event {
@@ -220,7 +223,7 @@ impl<'a> Stream<'a> {
                 }
                 Event::Anchor(number, name) => {
                     if let Some(id) = last {
-                        builder.nodes[id.0 as usize].anchor = Some(Anchor { number, name: name.into_owned(), span: range });
+                        builder.nodes[id.0 as usize].anchor = Some(Box::new(Anchor { number, name: name.into_owned(), span: range }));
                         builder.anchored.insert(number, id);
                     }
                 }
@@ -304,8 +307,7 @@ impl<'a> Stream<'a> {
 
     /// Whether a collection is written as JSON would have it: the file is JSON, or it is a flow mapping with every key in double quotes.
     pub(super) fn is_json_like(&self, id: NodeId) -> bool {
-        let quoted =
-            |key: &NodeId| matches!(self.node(*key).content, Content::Scalar { style: ScalarStyle::DoubleQuoted, .. });
+        let quoted = |key: &NodeId| matches!(self.node(*key).content, Content::Scalar { style: ScalarStyle::DoubleQuoted, .. });
         match &self.node(id).content {
             _ if self.json => true,
             Content::Mapping { flow: true, pairs } => !pairs.is_empty() && pairs.iter().all(|(key, _)| quoted(key)),

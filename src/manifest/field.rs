@@ -1,7 +1,7 @@
 //! Fields: reading the version a field carries, and writing the one that is wanted.
 
 use super::document::{NodeId, Stream};
-use super::locate::{in_document, locate};
+use super::locate::{in_document, locate, steps_found};
 use super::splice::Patch;
 use super::{application, container, kustomize};
 use crate::error::{Error, Result};
@@ -115,7 +115,8 @@ fn not_scalar(stream: &Stream<'_>, at: NodeId) -> Error {
 }
 
 fn yaml(stream: &Stream<'_>, document: Option<usize>, path: &YamlPath) -> Result<NodeId> {
-    in_document(stream, document, &path.to_string(), |document| locate(stream, document, path)).map(|(_, at)| at)
+    let near = |document| steps_found(stream, document, path);
+    in_document(stream, document, &path.to_string(), near, |document| locate(stream, document, path)).map(|(_, at)| at)
 }
 
 /// Refuses to put a bare tag where a whole image stands: that would lose the repository.

@@ -129,8 +129,14 @@ fn another_repository_comes_and_goes() {
 #[test]
 fn an_image_that_is_not_listed_is_appended() {
     for (text, wanted) in [
-        ("images:\n  - name: a\n    newTag: v1 # c\n\n# next\nresources: []\n", "images:\n  - name: a\n    newTag: v1 # c\n  - name: app\n    newTag: \"1.10\"\n\n# next\nresources: []\n"),
-        ("kind: Kustomization\nresources:\n  - x\n", "kind: Kustomization\nresources:\n  - x\nimages:\n  - name: app\n    newTag: \"1.10\"\n"),
+        (
+            "images:\n  - name: a\n    newTag: v1 # c\n\n# next\nresources: []\n",
+            "images:\n  - name: a\n    newTag: v1 # c\n  - name: app\n    newTag: \"1.10\"\n\n# next\nresources: []\n",
+        ),
+        (
+            "kind: Kustomization\nresources:\n  - x\n",
+            "kind: Kustomization\nresources:\n  - x\nimages:\n  - name: app\n    newTag: \"1.10\"\n",
+        ),
         ("resources:\n- x", "resources:\n- x\nimages:\n- name: app\n  newTag: \"1.10\""),
         ("resources: [x]\nimages: []\n", "resources: [x]\nimages: [{name: app, newTag: \"1.10\"}]\n"),
         ("images: # none yet\nresources: [x]\n", "images: # none yet\n- name: app\n  newTag: \"1.10\"\nresources: [x]\n"),
@@ -147,7 +153,12 @@ fn an_image_that_is_not_listed_is_appended() {
 #[test]
 fn several_fields_are_one_edit() {
     let text = "kind: Kustomization\nimages:\n- name: b\n  newTag: v1";
-    let edits = [(kustomize("a"), version("1")), (kustomize("b"), version("v2")), (kustomize("c"), image("m/c:3")), (kustomize("b"), version("v2"))];
+    let edits = [
+        (kustomize("a"), version("1")),
+        (kustomize("b"), version("v2")),
+        (kustomize("c"), image("m/c:3")),
+        (kustomize("b"), version("v2")),
+    ];
     let done = try_apply(KUSTOMIZATION, text, &edits).unwrap();
     assert_eq!(done.changes.len(), 3);
     assert_eq!(
@@ -233,7 +244,10 @@ fn an_application_carries_versions() {
     let (now, change) = applied("a.yaml", APPLICATION, revision("redis"), version("1.10"));
     assert_eq!(now, APPLICATION.replace("1.2.3", "\"1.10\""));
     assert_eq!(change, "spec.sources[0].targetRevision: 1.2.3 -> 1.10");
-    assert_eq!(applied("a.yaml", APPLICATION, revision("https://x/config"), version("release-9")).0, APPLICATION.replace("HEAD", "release-9"));
+    assert_eq!(
+        applied("a.yaml", APPLICATION, revision("https://x/config"), version("release-9")).0,
+        APPLICATION.replace("HEAD", "release-9")
+    );
     let parameter = || FieldSelector::ApplicationHelmParameter { name: "image.tag".to_owned() };
     let (now, change) = applied("a.yaml", APPLICATION, parameter(), version("2"));
     assert_eq!(now, APPLICATION.replace("value: v1", "value: \"2\""));
@@ -244,7 +258,10 @@ fn an_application_carries_versions() {
     assert_eq!(change, "spec.sources[1].kustomize.images[0]: m.io/app:v1 -> m.io/app:v2");
     let (now, change) = applied("a.yaml", APPLICATION, images("r.io/web"), version("v2"));
     assert_eq!((now, change.as_str()), (APPLICATION.replace("web:v1", "web:v2"), "spec.sources[1].kustomize.images[1]: v1 -> v2"));
-    assert_eq!(applied("a.yaml", APPLICATION, images("r.io/web"), image("o.io/web:v2")).0, APPLICATION.replace("r.io/web:v1", "r.io/web=o.io/web:v2"));
+    assert_eq!(
+        applied("a.yaml", APPLICATION, images("r.io/web"), image("o.io/web:v2")).0,
+        APPLICATION.replace("r.io/web:v1", "r.io/web=o.io/web:v2")
+    );
     assert_eq!(applied("a.yaml", APPLICATION, images("new"), version("v1")).0, format!("{APPLICATION}      - new:v1\n"));
     let one = "kind: ApplicationSet\nspec:\n  template:\n    spec:\n      source:\n        repoURL: x\n";
     let (now, _) = applied("a.yaml", one, FieldSelector::ApplicationTargetRevision { source: None }, version("v1"));

@@ -1,10 +1,10 @@
 //! The `images` of a kustomization: `newTag`, `digest` and `newName` of the entry with the image's name.
 
-use super::append::Tree;
 use super::document::{Content, NodeId, Stream};
 use super::field::{Placed, Reading, place};
 use super::locate::{self, Pair, in_document};
 use super::splice::{Addition, Patch};
+use super::tree::Tree;
 use super::version::{ImageVersion, wanted_image};
 use crate::error::Result;
 use crate::model::field::Wanted;
@@ -39,6 +39,10 @@ fn kustomization(stream: &Stream<'_>, document: usize) -> Result<NodeId> {
     }
     let what = text("kind").map_or_else(|| stream.kind_of(root).to_owned(), |kind| format!("a {kind}"));
     Err(stream.precondition(root, &format!("not a kustomization but {what}, so it has no images to set")))
+}
+
+fn the_kustomization(stream: &Stream<'_>, document: Option<usize>) -> Result<NodeId> {
+    in_document(stream, document, "a kustomization", |_| 0, |document| kustomization(stream, document)).map(|(_, root)| root)
 }
 
 /// An entry of `images`, taken apart.
@@ -95,7 +99,7 @@ fn find(stream: &Stream<'_>, root: NodeId, name: &str) -> Result<(Option<NodeId>
 }
 
 pub(super) fn read(stream: &Stream<'_>, document: Option<usize>, name: &str) -> Result<Reading> {
-    let (_, root) = in_document(stream, document, "a kustomization", |document| kustomization(stream, document))?;
+    let root = the_kustomization(stream, document)?;
     let (_, Some(at)) = find(stream, root, name)? else { return Ok(Reading::default()) };
     let path = entry_path(name);
     let entry = Entry::read(stream, at, &path)?;
@@ -110,7 +114,7 @@ pub(super) fn read(stream: &Stream<'_>, document: Option<usize>, name: &str) -> 
 pub(super) fn apply(patch: &mut Patch<'_, '_>, document: Option<usize>, name: &str, wanted: &Wanted) -> Result<Placed> {
     let stream = patch.stream;
     let (repository, version) = wanted_image(stream, &format!("the Kustomize image {name}"), wanted)?;
-    let (_, root) = in_document(stream, document, "a kustomization", |document| kustomization(stream, document))?;
+    let root = the_kustomization(stream, document)?;
     let path = entry_path(name);
     // Kustomize takes the name as it is when no other is given, so that the same name again needs no line.
     let new_name = repository.clone().filter(|repository| repository != name);

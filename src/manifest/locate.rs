@@ -23,7 +23,10 @@ fn alias(stream: &Stream<'_>, at: NodeId, path: &YamlPath) -> Error {
     let line = stream.node(target).line;
     let anchor = stream.node(target).anchor.as_ref().map_or("", |anchor| anchor.name.as_str());
     stream
-        .content(at, &format!("{} is the alias *{anchor} of what stands on line {line}; an edit would reach every place that uses it", name(path)))
+        .content(
+            at,
+            &format!("{} is the alias *{anchor} of what stands on line {line}; an edit would reach every place that uses it", name(path)),
+        )
         .hint(format!("To change it everywhere, edit {}; else replace the alias by a value of its own", stream.path_of(target)))
 }
 
@@ -37,7 +40,10 @@ pub(super) fn pair(stream: &Stream<'_>, mapping: NodeId, key: &str, path: &YamlP
     let Some(&(first, value)) = found.next() else {
         return match inherited(stream, mapping, key) {
             Some((merge, origin)) => Err(stream
-                .content(merge, &format!("{here} is not written here; it comes through the merge key '<<' from line {}", stream.node(origin).line))
+                .content(
+                    merge,
+                    &format!("{here} is not written here; it comes through the merge key '<<' from line {}", stream.node(origin).line),
+                )
                 .hint(format!("Write the key {key} of its own below {}, or edit {}", name(path), stream.path_of(origin)))),
             None => Ok(None),
         };
@@ -45,7 +51,10 @@ pub(super) fn pair(stream: &Stream<'_>, mapping: NodeId, key: &str, path: &YamlP
     if let Some(&(second, _)) = found.next() {
         let line = stream.node(first).line;
         return Err(stream
-            .content(second, &format!("the key {here} stands twice, on line {line} and on this one; readers do not agree on which one counts"))
+            .content(
+                second,
+                &format!("the key {here} stands twice, on line {line} and on this one; readers do not agree on which one counts"),
+            )
             .hint("Remove one of the two"));
     }
     Ok(Some(Pair { key: own(stream, first, &here)?, value }))
@@ -107,12 +116,17 @@ fn neighbours(stream: &Stream<'_>, mapping: NodeId, key: &str) -> String {
 /// As [`pair`]; precondition (20) when there is none.
 pub(super) fn required(stream: &Stream<'_>, mapping: NodeId, key: &str, path: &YamlPath) -> Result<Pair> {
     match stream.node(mapping).content {
-        Content::Mapping { .. } => pair(stream, mapping, key, path)?
-            .ok_or_else(|| stream.precondition(mapping, &format!("no key {key:?} in {}; {}", name(path), neighbours(stream, mapping, key)))),
+        Content::Mapping { .. } => pair(stream, mapping, key, path)?.ok_or_else(|| {
+            stream.precondition(mapping, &format!("no key {key:?} in {}; {}", name(path), neighbours(stream, mapping, key)))
+        }),
         Content::Alias { .. } => Err(alias(stream, mapping, path)),
         Content::Sequence { .. } => {
             let error = stream.precondition(mapping, &format!("{} is a sequence, so it has no key {key:?}", name(path)));
-            Err(if key.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty() { error.hint(format!("An index is written [{key}]")) } else { error })
+            Err(if key.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty() {
+                error.hint(format!("An index is written [{key}]"))
+            } else {
+                error
+            })
         }
         Content::Scalar { .. } => {
             Err(stream.precondition(mapping, &format!("{} is {}, so it has no key {key:?}", name(path), stream.kind_of(mapping))))
@@ -208,8 +222,15 @@ pub(super) fn locate(stream: &Stream<'_>, document: usize, path: &YamlPath) -> R
     own(stream, at, path)
 }
 
+/// How many steps of the path lead somewhere in this document.
+pub(super) fn steps_found(stream: &Stream<'_>, document: usize, path: &YamlPath) -> usize {
+    let steps = path.steps();
+    (1..=steps.len()).take_while(|&length| locate(stream, document, &YamlPath::new(steps[..length].to_vec())).is_ok()).count()
+}
+
 /// Runs `find` in the document that is meant: the given one, else the one document in which it finds something. What it refuses as
-/// content counts as found, so that a refusal is never mistaken for absence.
+/// content counts as found, so that a refusal is never mistaken for absence. Where nothing is found, `nearness` says which document
+/// was meant all the same, and its refusal is the answer.
 ///
 /// # Errors
 /// Those of `find`; precondition (20) when several documents have what is looked for.
@@ -217,6 +238,7 @@ pub(super) fn in_document<T>(
     stream: &Stream<'_>,
     document: Option<usize>,
     what: &str,
+    nearness: impl Fn(usize) -> usize,
     find: impl Fn(usize) -> Result<T>,
 ) -> Result<(usize, T)> {
     if let Some(document) = document {
@@ -227,32 +249,34 @@ pub(super) fn in_document<T>(
     let mut misses = Vec::new();
     for (number, document) in stream.documents.iter().enumerate() {
         match find(number) {
+            // An empty document is no candidate, and its complaint no help.
             Err(error) if error.kind() == ErrorKind::Precondition => {
-                // An empty document is no candidate, and its complaint no help.
                 if document.root.is_some_and(|root| !stream.is_absent(root)) {
-                    misses.push(error);
+                    misses.push((number, error));
                 }
             }
             outcome => found.push((number, outcome)),
         }
     }
     if found.len() > 1 {
-        let places: Vec<String> = found
-            .iter()
-            .filter_map(|(number, _)| Some(format!("document {number} (line {})", stream.node(stream.documents[*number].root?).line)))
-            .collect();
-        return Err(Error::precondition(format!("{}: {what} is ambiguous: {} have it", stream.label, places.join(", ")))
+        let line = |number: usize| stream.documents[number].root.map_or(1, |root| stream.node(root).line);
+        let places: Vec<String> = found.iter().take(8).map(|&(number, _)| format!("document {number} (line {})", line(number))).collect();
+        let why = format!("{what} is ambiguous: {} documents have it: {}", found.len(), places.join(", "));
+        return Err(Error::precondition(stream.sentence(line(found[1].0), &why))
             .hint("Say which one, by its number: --document N, or document: N in windlass.yaml"));
     }
-    match found.pop() {
-        Some((number, outcome)) => outcome.map(|found| (number, found)),
-        None if misses.len() == 1 => Err(misses.remove(0)),
-        None if misses.is_empty() => match find(0) {
-            Err(error) => Err(error),
-            Ok(found) => Ok((0, found)),
-        },
-        None => Err(Error::precondition(format!("{}: none of its {} documents has {what}; the first one: {}", stream.label, misses.len(), misses[0]))),
+    if let Some((number, outcome)) = found.pop() {
+        return outcome.map(|found| (number, found));
     }
+    let count = misses.len();
+    if count == 0 {
+        return find(0).map(|found| (0, found));
+    }
+    let nearest = misses.iter().map(|(number, _)| nearness(*number)).max().unwrap_or_default();
+    misses.retain(|(number, _)| nearness(*number) == nearest);
+    let alone = misses.len() == 1;
+    let (_, first) = misses.swap_remove(0);
+    Err(if alone { first } else { Error::precondition(format!("{first} (nor is it in any other of the {count} documents)")) })
 }
 
 #[cfg(test)]
@@ -262,7 +286,9 @@ mod tests {
     fn at(text: &str, path: &str) -> Result<usize> {
         let stream = Stream::parse("f.yaml", text.as_bytes())?;
         let path = YamlPath::parse(path)?;
-        in_document(&stream, None, &path.to_string(), |document| locate(&stream, document, &path)).map(|(_, id)| stream.node(id).span.start)
+        let near = |document| steps_found(&stream, document, &path);
+        in_document(&stream, None, &path.to_string(), near, |document| locate(&stream, document, &path))
+            .map(|(_, id)| stream.node(id).span.start)
     }
 
     #[track_caller]
@@ -293,7 +319,9 @@ mod tests {
         refused("a:\n- {n: x}\n- {n: x}\n", "a[n=x]", 20, &["ambiguous", "lines 2, 3"]);
         refused("a:\n- {n: x}\n", "a[n=y]", 20, &["it has x"]);
         refused("a: 1\n---\na: 2\n", "a", 20, &["document 0 (line 1), document 1 (line 3)"]);
-        refused("a: 1\n---\nb: 2\n", "c", 20, &["none of its 2 documents"]);
+        refused("a: 1\n---\nb: 2\n", "c", 20, &["line 1", "no key \"c\"", "any other of the 2 documents"]);
+        refused("a: 1\n---\nb: {x: 1}\n", "b.c", 20, &["line 3", "no key \"c\" in b"]);
+        refused("a: 1\n---\nb: [{n: 1}, {n: 1}]\n", "b[n=1]", 20, &["line 3", "ambiguous"]);
         refused("# nothing\n", "a", 20, &["no YAML document"]);
         refused("a:\n", "a.b", 20, &["a is empty"]);
     }

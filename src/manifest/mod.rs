@@ -1,7 +1,7 @@
 //! The YAML engine: byte-exact edits of the fields that carry versions.
 //!
 //! A file is parsed to a tree of byte spans (`document`), a path or a field kind finds its nodes (`locate`, `kustomize`, `container`,
-//! `application`), the changes become splices of the original bytes (`splice`, `append`, `scalar`), and the result is parsed again and
+//! `application`), the changes become splices of the original bytes (`splice`, `append`, `tree`, `scalar`), and the result is parsed again and
 //! compared with what was asked for (`oracle`): nobody ever sees bytes in which another node changed. Everything here is pure.
 //!
 //! What is no YAML, or cannot be edited alone (aliases, inherited and duplicate keys, blocks), is refused with exit 21; what is not
@@ -18,6 +18,7 @@ mod locate;
 mod oracle;
 mod scalar;
 mod splice;
+mod tree;
 mod version;
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use granit_parser::ScalarStyle;
 
-use super::append::Tree;
 use super::document::{Content, NodeId, Stream};
 use super::splice::{Addition, Patch, is_string};
+use super::tree::Tree;
 use crate::error::{Error, Result};
 
 /// Proves that `result` says what the patched file said, but for the changes of the patch.
@@ -109,10 +109,7 @@ impl Proof<'_> {
             }
             (Tree::Mapping(wanted), Content::Mapping { pairs, .. }) => {
                 wanted.len() == pairs.len()
-                    && wanted
-                        .iter()
-                        .zip(pairs)
-                        .all(|((name, tree), (key, value))| self.is_text(*key, name) && self.is_tree(*value, tree))
+                    && wanted.iter().zip(pairs).all(|((name, tree), (key, value))| self.is_text(*key, name) && self.is_tree(*value, tree))
             }
             _ => false,
         }

@@ -5,8 +5,10 @@ use serde_yaml::Value;
 
 use super::corpus_test::cases;
 use super::document::{Content, NodeId, Stream};
-use super::{Change, edit, set};
-use crate::model::path::YamlPath;
+use super::{Change, apply, edit, read, set};
+use crate::model::field::{Field, FieldSelector, Wanted};
+use crate::model::image::ImageReference;
+use crate::model::path::{RepositoryPath, YamlPath};
 
 /// Every scalar value of a file: document, path, and the bytes it stands on.
 fn scalars(bytes: &[u8]) -> Vec<(usize, YamlPath, std::ops::Range<usize>)> {
@@ -32,8 +34,23 @@ fn values() -> impl Strategy<Value = String> {
         "[ -~]{0,12}",
         "[-+]?[0-9_.,:eExob]{1,8}",
         "[:#,{}\\[\\]&*!|>'\"%@`?~<= -]{1,6}[a-z]{0,2}",
-        prop::sample::select(vec!["yes", "No", "null", "~", "1.10", "2024-01-01", "0x1F", "010", "<<", "=", ".inf", "12e7", "y", "\u{feff}x"])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "yes",
+            "No",
+            "null",
+            "~",
+            "1.10",
+            "2024-01-01",
+            "0x1F",
+            "010",
+            "<<",
+            "=",
+            ".inf",
+            "12e7",
+            "y",
+            "\u{feff}x"
+        ])
+        .prop_map(str::to_owned),
     ]
 }
 
@@ -117,6 +134,63 @@ proptest! {
         prop_assert_eq!(&after["z"], &before["z"]);
     }
 
+    /// A kustomization in any layout: the entry ends up with exactly the wanted keys, and nothing else changes its meaning.
+    #[test]
+    fn a_kustomize_entry_says_what_was_wanted(
+        order in Just(vec!["name", "newTag", "digest", "newName"]).prop_shuffle(),
+        keep in prop::collection::vec(any::<bool>(), 3),
+        style in 0_usize..4,
+        crlf in any::<bool>(),
+        last in any::<bool>(),
+        want in 0_usize..5,
+    ) {
+        let (a, b) = (format!("sha256:{}", "a".repeat(64)), format!("sha256:{}", "b".repeat(64)));
+        let value = |key: &str| match key { "name" => "app", "newTag" => "v1", "digest" => a.as_str(), _ => "m.io/app" };
+        let has = |key: &str| key == "name" || keep[["newTag", "digest", "newName"].iter().position(|known| *known == key).unwrap()];
+        let pairs: Vec<String> = order.iter().filter(|key| has(key)).map(|key| format!("{key}: {}", value(key))).collect();
+        let entry = match style {
+            0 => format!("- {}", pairs.join(" # c\n    ")),
+            1 => format!("- {{{}}} # c", pairs.join(", ")),
+            2 => format!("- {{\n      {},\n    }}", pairs.join(",\n      ")),
+            _ => format!("-\n    {}", pairs.join("\n    ")),
+        };
+        let tail = if last { "" } else { "\n  # next\n  - name: other\n    newTag: v9\nresources:\n  - x\n" };
+        let text = format!("images:\n  - name: first\n    digest: {a}\n  {entry}{tail}");
+        let text = if crlf { text.replace('\n', "\r\n") } else { text };
+        let both = format!("v2@{b}");
+        let (wanted, tag, digest, new_name) = match want {
+            0 => (Wanted::Version("v2".into()), Some("v2"), None, None),
+            1 => (Wanted::Version(b.clone()), None, Some(&b), None),
+            2 => (Wanted::Version(both), Some("v2"), Some(&b), None),
+            3 => (Wanted::Image(ImageReference::parse("n.io/app:v2").unwrap()), Some("v2"), None, Some(Some("n.io/app"))),
+            _ => (Wanted::Image(ImageReference::parse("app:v2").unwrap()), Some("v2"), None, Some(None)),
+        };
+        let file = RepositoryPath::parse("kustomization.yaml").unwrap();
+        let field = Field { file: file.clone(), document: None, selector: FieldSelector::KustomizeImage { name: "app".into() } };
+        let applied = apply(&file, text.as_bytes(), &[(field.clone(), wanted)]);
+        // What cannot be taken out of its place without touching a comment may be refused, never guessed.
+        if let Err(error) = &applied {
+            prop_assert!(error.exit_code() == 21 && style == 0 && error.message().contains("comment"), "{}: {}", error, text);
+            return Ok(());
+        }
+        let applied = applied.unwrap();
+        let mut expected: Value = serde_yaml::from_str(&text).unwrap();
+        let entry = expected["images"][1].as_mapping_mut().unwrap();
+        let mut put = |key: &str, value: Option<&str>| match value {
+            Some(value) => drop(entry.insert(key.into(), value.into())),
+            None => drop(entry.remove(key)),
+        };
+        put("newTag", tag);
+        put("digest", digest.map(String::as_str));
+        if let Some(new_name) = new_name {
+            put("newName", new_name);
+        }
+        prop_assert_eq!(serde_yaml::from_slice::<Value>(&applied.bytes).unwrap(), expected, "{}", String::from_utf8_lossy(&applied.bytes));
+        prop_assert_eq!(read(&applied.bytes, &field).unwrap().value, Some(applied.changes[0].new.clone()));
+        let lone_feeds = |bytes: &[u8]| bytes.windows(2).filter(|pair| pair[1] == b'\n' && pair[0] != b'\r').count();
+        prop_assert!(!crlf || lone_feeds(&applied.bytes) == 0);
+    }
+
     /// No input makes the engine panic, whatever it answers.
     #[test]
     fn damaged_files_never_panic(case in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>(), with in "[\\-:#&*!|>'\"{}\\[\\],\n\r\t x]{0,4}") {
@@ -138,7 +212,9 @@ proptest! {
 fn a_file_of_five_megabytes_is_edited() {
     let mut text = String::from("services:\n");
     for index in 0..50_000 {
-        text += &format!("- name: service-{index} # comment\n  image:\n    repository: registry.example.com/team/service-{index}\n    tag: 'v1.0.{index}'\n");
+        text += &format!(
+            "- name: service-{index} # comment\n  image:\n    repository: registry.example.com/team/service-{index}\n    tag: 'v1.0.{index}'\n"
+        );
     }
     assert!(text.len() > 5_000_000, "{}", text.len());
     let path = YamlPath::parse("services[name=service-49999].image.tag").unwrap();

@@ -59,8 +59,7 @@ fn double_quoted(value: &str, json: bool) -> String {
 
 /// Whether a plain scalar with this text is exactly this string, in YAML 1.1 and in 1.2.
 pub(super) fn is_plain_safe(value: &str, in_flow: bool) -> bool {
-    const INDICATORS: [char; 20] =
-        ['-', '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`', ' '];
+    const INDICATORS: [char; 20] = ['-', '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`', ' '];
     !value.is_empty()
         && !value.starts_with(INDICATORS)
         && !value.starts_with("...")
@@ -128,14 +127,10 @@ fn is_sexagesimal(text: &str) -> bool {
 fn is_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-');
     let (Some(year), Some(month), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let digits = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
-        lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
-    };
+    let digits =
+        |part: &str, lengths: std::ops::RangeInclusive<usize>| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let day = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    digits(year, 4..=4)
-        && digits(month, 1..=2)
-        && digits(&rest[..day], 1..=2)
-        && (rest.len() == day || rest[day..].starts_with(['t', ' ']))
+    digits(year, 4..=4) && digits(month, 1..=2) && digits(&rest[..day], 1..=2) && (rest.len() == day || rest[day..].starts_with(['t', ' ']))
 }
 
 #[cfg(test)]
@@ -145,12 +140,90 @@ mod tests {
     #[test]
     fn what_any_yaml_would_read_otherwise_is_quoted() {
         for value in [
-            "", "~", "null", "Null", "NULL", "true", "False", "yes", "NO", "on", "OFF", "y", "N", "<<", "=", "1", "-1", "+1", "010", "0o7",
-            "0x1F", "0b11", "1_000", "1,000", "1.10", "1.", ".5", "-.5", "1e3", "12e7", "12345e7", "1E+3", "1.5e-7", ".inf", "-.INF",
-            ".NaN", "inf", "-Infinity", "12:30:45", "8080:80", "190:20:30.15", "2024-01-01", "2024-1-1", "2024-01-01T10:00:00Z",
-            "2024-01-01 10:00:00", "0x1p-2", "-", "- x", "-x", "? x", ": x", ":x", "a: b", "a:", "a #b", "#a", "@a", "`a", "!a", "%a", "&a",
-            "*a", "|", ">", "'a", "\"a", "[a", "]a", "{a", "}a", ",a", " a", "a ", "a\tb", "a\nb", "a\u{85}b", "a\u{2028}b", "a\u{feff}b",
-            "a\u{a0}b", "a\u{7}b", "---", "...", "... a", "\u{1f600}\u{fffe}",
+            "",
+            "~",
+            "null",
+            "Null",
+            "NULL",
+            "true",
+            "False",
+            "yes",
+            "NO",
+            "on",
+            "OFF",
+            "y",
+            "N",
+            "<<",
+            "=",
+            "1",
+            "-1",
+            "+1",
+            "010",
+            "0o7",
+            "0x1F",
+            "0b11",
+            "1_000",
+            "1,000",
+            "1.10",
+            "1.",
+            ".5",
+            "-.5",
+            "1e3",
+            "12e7",
+            "12345e7",
+            "1E+3",
+            "1.5e-7",
+            ".inf",
+            "-.INF",
+            ".NaN",
+            "inf",
+            "-Infinity",
+            "12:30:45",
+            "8080:80",
+            "190:20:30.15",
+            "2024-01-01",
+            "2024-1-1",
+            "2024-01-01T10:00:00Z",
+            "2024-01-01 10:00:00",
+            "0x1p-2",
+            "-",
+            "- x",
+            "-x",
+            "? x",
+            ": x",
+            ":x",
+            "a: b",
+            "a:",
+            "a #b",
+            "#a",
+            "@a",
+            "`a",
+            "!a",
+            "%a",
+            "&a",
+            "*a",
+            "|",
+            ">",
+            "'a",
+            "\"a",
+            "[a",
+            "]a",
+            "{a",
+            "}a",
+            ",a",
+            " a",
+            "a ",
+            "a\tb",
+            "a\nb",
+            "a\u{85}b",
+            "a\u{2028}b",
+            "a\u{feff}b",
+            "a\u{a0}b",
+            "a\u{7}b",
+            "---",
+            "...",
+            "... a",
+            "\u{1f600}\u{fffe}",
         ] {
             assert!(!is_plain_safe(value, false), "{value:?}");
             assert!(render(value, Quotes::Plain, false).starts_with('"'), "{value:?}");
@@ -160,9 +233,45 @@ mod tests {
     #[test]
     fn what_is_a_string_everywhere_stays_plain() {
         for value in [
-            "v1.2.3", "1.2.3", "1.4.2", "1.10.0", "abcdef1", "e5", "12e", "1e", "sha-1234567", "v1", "main", "release-9", "HEAD", "a/b:v2",
-            "app=a/b:v2", "a#b", "a b", "2024.01.15", "2024-01-01-1", "20240115-abc", "null-1", "yes1", "0xg", "0b12x", "12:30x", "é", "日本",
-            "🚀", "back\\slash", "it's", "a\"b\"", "a|b", "a,b]}", "x...", "a:b", "^1.2", "1.x", "<1", "=1",
+            "v1.2.3",
+            "1.2.3",
+            "1.4.2",
+            "1.10.0",
+            "abcdef1",
+            "e5",
+            "12e",
+            "1e",
+            "sha-1234567",
+            "v1",
+            "main",
+            "release-9",
+            "HEAD",
+            "a/b:v2",
+            "app=a/b:v2",
+            "a#b",
+            "a b",
+            "2024.01.15",
+            "2024-01-01-1",
+            "20240115-abc",
+            "null-1",
+            "yes1",
+            "0xg",
+            "0b12x",
+            "12:30x",
+            "é",
+            "日本",
+            "🚀",
+            "back\\slash",
+            "it's",
+            "a\"b\"",
+            "a|b",
+            "a,b]}",
+            "x...",
+            "a:b",
+            "^1.2",
+            "1.x",
+            "<1",
+            "=1",
             "sha256:abababababababababababababababababababababababababababababababab",
         ] {
             assert!(is_plain_safe(value, false), "{value:?}");

@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use granit_parser::ScalarStyle;
 
-use super::append::{self, Tree};
+use super::append;
 use super::document::{Content, NodeId, Stream};
 use super::locate::Pair;
 use super::oracle;
 use super::scalar::{self, Quotes};
+use super::tree::Tree;
 use crate::error::{Error, Result};
 
 /// A new child of a collection.
@@ -244,22 +245,24 @@ impl<'s, 'a> Patch<'s, 'a> {
         let Some(index) = pairs.iter().position(|(known, _)| *known == key) else { return Err(refuse()) };
         let (start, end) = (stream.start(key), append::value_end(self, pairs[index].1));
         let next = pairs.get(index + 1).map(|(next, _)| stream.start(*next));
+        // The pairs that lead are drawn out up to the next one, which takes their place behind the dash or the brace.
+        let leads = pairs[..index].iter().all(|(before, _)| self.removed.contains(before));
         let unless_commented = |range: Range<usize>, looked_at: Range<usize>| {
             if stream.text[looked_at].contains('#') { Err(refuse()) } else { Ok(range) }
         };
         if matches!(stream.node(mapping).content, Content::Mapping { flow: true, .. }) {
             return match (index.checked_sub(1), next) {
-                (Some(previous), _) => {
+                (Some(previous), _) if !leads => {
                     let from = append::value_end(self, pairs[previous].1);
                     unless_commented(from..end, from..start)
                 }
-                (None, Some(next)) => unless_commented(start..next, end..next),
-                (None, None) => Ok(start..end),
+                (_, Some(next)) => unless_commented(start..next, end..next),
+                (_, None) => Ok(start..end),
             };
         }
         let line_start = append::line_start(stream.text, start);
         let line_end = append::line_end(stream.text, end);
-        if stream.text[line_start..start].trim_start_matches('\u{feff}').trim_matches(' ').is_empty() && index > 0 {
+        if stream.text[line_start..start].trim_start_matches('\u{feff}').trim_matches(' ').is_empty() && !leads {
             let after = line_end + append::eol_at(stream.text, line_end).len();
             // The last line of a file without a final line break takes the break before it along.
             let from = if after == line_end { append::line_break_before(stream.text, line_start) } else { line_start };

@@ -61,7 +61,8 @@ pub(super) fn wanted_image(stream: &Stream<'_>, what: &str, wanted: &Wanted) -> 
         Wanted::Version(text) => match ImageVersion::parse(text) {
             Some(version) => Ok((None, version)),
             None => {
-                let error = Error::content(format!("{}: {text:?} is neither a tag nor a digest nor tag@digest, as {what} needs", stream.label));
+                let error =
+                    Error::content(format!("{}: {text:?} is neither a tag nor a digest nor tag@digest, as {what} needs", stream.label));
                 Err(match ImageReference::parse(text) {
                     Ok(image) if image.tag.is_some() || image.digest.is_some() => error.hint("A whole image is given with --image"),
                     _ => error,
@@ -76,7 +77,11 @@ pub(super) fn wanted_image(stream: &Stream<'_>, what: &str, wanted: &Wanted) -> 
             }
             let version = ImageVersion::of(image);
             if version.text().is_none() {
-                return Err(Error::content(format!("{}: {:?}, wanted for {what}, has neither a tag nor a digest", stream.label, image.to_string())));
+                return Err(Error::content(format!(
+                    "{}: {:?}, wanted for {what}, has neither a tag nor a digest",
+                    stream.label,
+                    image.to_string()
+                )));
             }
             Ok((Some(image.repository.clone()), version))
         }
