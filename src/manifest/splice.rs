@@ -263,10 +263,13 @@ impl<'s, 'a> Patch<'s, 'a> {
         let line_start = append::line_start(stream.text, start);
         let line_end = append::line_end(stream.text, end);
         if stream.text[line_start..start].trim_start_matches('\u{feff}').trim_matches(' ').is_empty() && !leads {
-            let after = line_end + append::eol_at(stream.text, line_end).len();
-            // The last line of a file without a final line break takes the break before it along.
-            let from = if after == line_end { append::line_break_before(stream.text, line_start) } else { line_start };
-            return Ok(from..after);
+            // At the end of a file without a final line break, the break before each line goes with it instead of the one behind.
+            let at_end =
+                pairs.last().is_some_and(|(_, value)| append::line_end(stream.text, append::value_end(self, *value)) == stream.text.len());
+            if at_end && pairs[index..].iter().all(|(behind, _)| self.removed.contains(behind)) {
+                return Ok(append::line_break_before(stream.text, line_start)..line_end);
+            }
+            return Ok(line_start..line_end + append::eol_at(stream.text, line_end).len());
         }
         match next {
             Some(next) => unless_commented(start..next, line_end..next),
