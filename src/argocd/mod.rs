@@ -1,4 +1,5 @@
 //! The Argo CD half: the client, the wire types, and the pure verdict.
 
 pub mod api;
+pub mod verdict;
 pub mod wire;

@@ -9,6 +9,7 @@ pub mod names;
 pub mod path;
 pub mod plan;
 pub mod release;
+pub mod remote;
 pub mod report;
 pub mod revision;
 pub mod verdict;
