@@ -33,12 +33,22 @@ fn generate(repository: &Path, apps: usize, commits: usize) {
         write!(out, "M 100644 inline {path}\ndata {}\n{text}\n", text.len()).unwrap();
     };
     let start = |out: &mut dyn std::io::Write, n: usize, message: &str| {
-        writeln!(out, "commit refs/heads/main\ncommitter Bench <bench@example.com> {} +0000\ndata {}\n{message}", 1_700_000_000 + n, message.len()).unwrap();
+        writeln!(
+            out,
+            "commit refs/heads/main\ncommitter Bench <bench@example.com> {} +0000\ndata {}\n{message}",
+            1_700_000_000 + n,
+            message.len()
+        )
+        .unwrap();
     };
     start(&mut out, 0, "all of it");
     file(&mut out, "windlass.yaml", MAP);
     for app in 0..apps {
-        file(&mut out, &format!("apps/app-{app:05}/base/deployment.yaml"), &format!("# app {app}\nkind: Deployment\nmetadata:\n  name: app-{app:05}\n"));
+        file(
+            &mut out,
+            &format!("apps/app-{app:05}/base/deployment.yaml"),
+            &format!("# app {app}\nkind: Deployment\nmetadata:\n  name: app-{app:05}\n"),
+        );
         file(&mut out, &format!("apps/app-{app:05}/base/kustomization.yaml"), &format!("# app {app}\nresources: [deployment.yaml]\n"));
         for environment in ["dev", "staging", "prod"] {
             file(&mut out, &overlay(app, environment), &kustomization(app, "1.0.0", environment));
@@ -120,7 +130,10 @@ fn timed(work: impl FnOnce()) -> Duration {
 
 fn size(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries.flatten().map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |data| data.len()) }).sum()
+    entries
+        .flatten()
+        .map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |data| data.len()) })
+        .sum()
 }
 
 fn main() {
@@ -164,7 +177,11 @@ fn cold(rig: &Rig, folder: &Path) {
         fs::remove_dir_all(&clone).unwrap();
     }
     let (ours, theirs) = (median(ours), median(theirs));
-    println!("cold   windlass {ours:7.0} ms   clone+edit+commit+push {theirs:7.0} ms   {:.1}x faster   cache {:.1} MB", theirs / ours, disk as f64 / 1e6);
+    println!(
+        "cold   windlass {ours:7.0} ms   clone+edit+commit+push {theirs:7.0} ms   {:.1}x faster   cache {:.1} MB",
+        theirs / ours,
+        disk as f64 / 1e6
+    );
 }
 
 fn warm(rig: &Rig, folder: &Path) {
@@ -197,7 +214,9 @@ fn concurrent(rig: &Rig, folder: &Path, server: &GitServer) {
     let before = server.pushes();
     let time = timed(|| {
         let children: Vec<_> = (0..20)
-            .map(|n| rig.deploy(&cache, &format!("app-{:05}", 200 + n), "4.0.1").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+            .map(|n| {
+                rig.deploy(&cache, &format!("app-{:05}", 200 + n), "4.0.1").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+            })
             .collect();
         for child in children {
             let output = child.wait_with_output().unwrap();
@@ -208,9 +227,8 @@ fn concurrent(rig: &Rig, folder: &Path, server: &GitServer) {
 }
 
 fn small() {
-    let version = |program: &str| {
-        median((0..30).map(|_| timed(|| drop(Command::new(program).arg("--version").output().unwrap()))).collect())
-    };
+    let version =
+        |program: &str| median((0..30).map(|_| timed(|| drop(Command::new(program).arg("--version").output().unwrap()))).collect());
     let (ours, theirs) = (version(WINDLASS), version("git"));
     println!("--version   windlass {ours:.1} ms   git {theirs:.1} ms   {:.2}x", ours / theirs);
     println!("binary   {:.1} MB", fs::metadata(WINDLASS).unwrap().len() as f64 / 1e6);

@@ -40,7 +40,11 @@ pub fn main() -> ExitCode {
     let code = match ran {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => fail(&ui, &cli, error),
-        Err(_) => fail(&ui, &cli, Error::new(ErrorKind::Internal, "windlass met a fault of its own").with_recorded(model::report::Recorded::Unknown)),
+        Err(_) => fail(
+            &ui,
+            &cli,
+            Error::new(ErrorKind::Internal, "windlass met a fault of its own").with_recorded(model::report::Recorded::Unknown),
+        ),
     };
     ExitCode::from(code)
 }

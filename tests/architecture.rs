@@ -180,7 +180,10 @@ fn every_command_has_its_file() {
 
 #[test]
 fn the_scan_sees_names() {
-    assert_eq!(names_after("use crate::{git, model::names::{a, b}, ui};\nx(crate::error::Error)", "crate::"), ["git", "model", "ui", "error"]);
+    assert_eq!(
+        names_after("use crate::{git, model::names::{a, b}, ui};\nx(crate::error::Error)", "crate::"),
+        ["git", "model", "ui", "error"]
+    );
     assert!(named("let x = git2::Oid", "git2"));
     assert!(!named("let x = my_git2::Oid", "git2"));
 }

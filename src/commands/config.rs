@@ -38,11 +38,13 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
     let entries = settings.list();
     match global.output {
         Output::Json => {
-            let list: Vec<_> = entries.iter().map(|entry| json!({"key": entry.key, "value": entry.value, "origin": entry.origin})).collect();
+            let list: Vec<_> =
+                entries.iter().map(|entry| json!({"key": entry.key, "value": entry.value, "origin": entry.origin})).collect();
             ui.json(&json!({"schemaVersion": 1, "settings": list}));
         }
         Output::Table => {
-            let mut rows = vec![if origin { vec!["KEY".into(), "VALUE".into(), "ORIGIN".into()] } else { vec!["KEY".into(), "VALUE".into()] }];
+            let mut rows =
+                vec![if origin { vec!["KEY".into(), "VALUE".into(), "ORIGIN".into()] } else { vec!["KEY".into(), "VALUE".into()] }];
             for entry in entries {
                 let mut row = vec![entry.key, entry.value];
                 if origin {

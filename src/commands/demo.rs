@@ -38,7 +38,9 @@ impl<'a> Scene<'a> {
         let mut command = Command::new(executable);
         command.args(arguments).envs(self.sandbox.environment()).stdin(Stdio::null());
         // The demo plays a person's session: a CI run around it must not give its commands an identity.
-        for variable in ["GITHUB_ACTIONS", "GITLAB_CI", "FORGEJO_ACTIONS", "GITEA_ACTIONS", "TF_BUILD", "BUILDKITE", "CIRCLECI", "JENKINS_URL"] {
+        for variable in
+            ["GITHUB_ACTIONS", "GITLAB_CI", "FORGEJO_ACTIONS", "GITEA_ACTIONS", "TF_BUILD", "BUILDKITE", "CIRCLECI", "JENKINS_URL"]
+        {
             command.env_remove(variable);
         }
         command.env_remove("BITBUCKET_BUILD_NUMBER");

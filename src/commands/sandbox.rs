@@ -45,7 +45,8 @@ pub enum Action {
 /// When a fault is unknown or the platform cannot be started.
 pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
     if matches!(arguments.action, Some(Action::Faults)) {
-        let rows: Vec<Vec<String>> = Fault::all().iter().map(|fault| vec![fault.name().to_owned(), fault.description().to_owned()]).collect();
+        let rows: Vec<Vec<String>> =
+            Fault::all().iter().map(|fault| vec![fault.name().to_owned(), fault.description().to_owned()]).collect();
         ui.table(&rows);
         return Ok(0);
     }

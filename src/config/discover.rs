@@ -50,7 +50,9 @@ fn origin(config: &str) -> Option<String> {
         let line = line.trim();
         if let Some(section) = line.strip_prefix('[') {
             let section = section.split(']').next().unwrap_or_default().trim();
-            inside = section.split_once(char::is_whitespace).is_some_and(|(name, rest)| name.eq_ignore_ascii_case("remote") && rest.trim() == "\"origin\"");
+            inside = section
+                .split_once(char::is_whitespace)
+                .is_some_and(|(name, rest)| name.eq_ignore_ascii_case("remote") && rest.trim() == "\"origin\"");
             continue;
         }
         let Some((key, value)) = line.split_once('=') else { continue };

@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn flags_come_before_the_environment_and_that_before_the_user_file() {
-        let (_folder, path) = user_file("defaultContext: a\ncontexts:\n  - {name: a, repo: 'https://a', branch: x}\n  - {name: b, repo: 'https://b'}\n");
+        let (_folder, path) =
+            user_file("defaultContext: a\ncontexts:\n  - {name: a, repo: 'https://a', branch: x}\n  - {name: b, repo: 'https://b'}\n");
         let file = ("WINDLASS_CONFIG", path.as_str());
         let first = |variables: &[(&str, &str)], given: &Given| settings(variables, given).unwrap().candidates().unwrap().remove(0);
         assert_eq!(first(&[file], &Given::default()).repo, "https://a");

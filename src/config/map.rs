@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{ApplicationEntries, ApplicationEntry, DeliveryWord, EnvironmentEntry, FieldEntry, MapFile, ServiceEntry, TargetRevision};
+use super::schema::{
+    ApplicationEntries, ApplicationEntry, DeliveryWord, EnvironmentEntry, FieldEntry, MapFile, ServiceEntry, TargetRevision,
+};
 use super::yaml::{self, Located, Node, at, known_keys};
 use crate::error::{Error, Result};
 use crate::model::names::{BranchName, EnvironmentName, ServiceName};
@@ -85,8 +87,21 @@ pub struct Map {
 
 /// Keys that would give a repository a say about who receives a token or what runs. They belong to the user's side alone.
 const FORBIDDEN: [&str; 15] = [
-    "server", "servers", "host", "hosts", "url", "token", "tokens", "token_command", "tokenCommand", "command", "password", "insecure", "plaintext",
-    "credentials", "repo",
+    "server",
+    "servers",
+    "host",
+    "hosts",
+    "url",
+    "token",
+    "tokens",
+    "token_command",
+    "tokenCommand",
+    "command",
+    "password",
+    "insecure",
+    "plaintext",
+    "credentials",
+    "repo",
 ];
 
 fn refuse_reach(label: &str, node: &Located) -> Result<()> {
@@ -266,7 +281,14 @@ fn services(label: &str, entries: Vec<ServiceEntry>, places: &[Located], environ
             check_field(field).map_err(|why| at(label, place.line, why))?;
         }
         check_applications(entry.application.as_ref()).map_err(|why| at(label, line("application"), why))?;
-        known.push(Service { name, path: entry.path, application: entry.application, fields: entry.fields, environments: only, line: place.line });
+        known.push(Service {
+            name,
+            path: entry.path,
+            application: entry.application,
+            fields: entry.fields,
+            environments: only,
+            line: place.line,
+        });
     }
     Ok(known)
 }
@@ -282,7 +304,12 @@ fn check_field(field: &FieldEntry) -> Result<(), String> {
     ];
     let given: Vec<&str> = kinds.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     match given.as_slice() {
-        [] => return Err("a field says neither of kustomizeImage, path, containerImage, applicationTargetRevision, helmParameter, applicationImage".into()),
+        [] => {
+            return Err(
+                "a field says neither of kustomizeImage, path, containerImage, applicationTargetRevision, helmParameter, applicationImage"
+                    .into(),
+            );
+        }
         [_] => {}
         several => return Err(format!("a field is one place, and this one says {}", several.join(" and "))),
     }
@@ -337,7 +364,8 @@ mod tests {
 
     #[test]
     fn every_error_names_its_line() {
-        let base = "version: 1\nenvironments:\n  - name: dev\nservices:\n  - name: a\n    path: apps/a\n    fields:\n      - kustomizeImage: x\n";
+        let base =
+            "version: 1\nenvironments:\n  - name: dev\nservices:\n  - name: a\n    path: apps/a\n    fields:\n      - kustomizeImage: x\n";
         assert!(Map::load("windlass.yaml", base.as_bytes()).is_ok());
         for (from, to, line) in [
             ("version: 1", "version: 2", 1),

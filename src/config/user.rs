@@ -86,7 +86,9 @@ impl UserFile {
         let label = path.display().to_string();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !environment.has("WINDLASS_CONFIG") => return Ok((Self::default(), None)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !environment.has("WINDLASS_CONFIG") => {
+                return Ok((Self::default(), None));
+            }
             Err(error) => return Err(Error::usage(format!("The user file {label} cannot be read: {error}")).because(error)),
         };
         Ok((Self::parse(&label, &bytes)?, Some(path)))

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn what_people_would_misread_is_refused_with_its_line() {
-        for (text, line) in [("a: 1\na: 2\n", 2), ("a: &x 1\nb: *x\n", 2), ("a: 1\n---\nb: 2\n", 2), ("a: [\n", 2), ("a: \"\n", 1), ("", 1)] {
+        for (text, line) in [("a: 1\na: 2\n", 2), ("a: &x 1\nb: *x\n", 2), ("a: 1\n---\nb: 2\n", 2), ("a: [\n", 2), ("a: \"\n", 1), ("", 1)]
+        {
             let message = parse("f", text.as_bytes()).unwrap_err().message().to_owned();
             assert!(message.starts_with("f:"), "{text:?}: {message}");
             if !text.contains('[') && !text.contains('"') {

@@ -14,7 +14,9 @@ fn normalised(address: &str) -> String {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest.to_owned()),
         // scp form: a colon before the first slash.
         None => match address.split_once(':') {
-            Some((host, path)) if !host.contains('/') && !host.is_empty() => ("ssh".to_owned(), format!("{host}/{}", path.trim_start_matches('/'))),
+            Some((host, path)) if !host.contains('/') && !host.is_empty() => {
+                ("ssh".to_owned(), format!("{host}/{}", path.trim_start_matches('/')))
+            }
             _ => (String::new(), address.to_owned()),
         },
     };

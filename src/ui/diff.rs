@@ -27,7 +27,10 @@ pub(super) fn excerpt(edit: &FileEdit, color: bool) -> String {
                 ChangeTag::Insert => ('+', change.new_index(), Style::new().green()),
             };
             // One line before, none after: the line after a version says nothing.
-            if change.tag() == ChangeTag::Equal && shown > 0 && out.lines().last().is_some_and(|line| line.contains(" + ") || line.contains(" - ")) {
+            if change.tag() == ChangeTag::Equal
+                && shown > 0
+                && out.lines().last().is_some_and(|line| line.contains(" + ") || line.contains(" - "))
+            {
                 continue;
             }
             shown += 1;

@@ -14,11 +14,13 @@ use crate::model::verdict::{ResourceReport, Verdict};
 /// What the control model says of a kind of error: what stands, and what keeps running.
 fn sentence(error: &Error) -> Option<&'static str> {
     match (error.kind(), error.recorded()) {
-        (ErrorKind::GitUnavailable, _) => Some(
-            "Nothing was recorded. What runs keeps running as it is; nothing can be deployed or rolled back until Git is back.",
-        ),
+        (ErrorKind::GitUnavailable, _) => {
+            Some("Nothing was recorded. What runs keeps running as it is; nothing can be deployed or rolled back until Git is back.")
+        }
         (ErrorKind::ArgoUnavailable, _) => Some("The change is recorded in Git and not enforced: what runs keeps running as it is."),
-        (ErrorKind::OutcomeUnknown, _) => Some("The push was sent, and what became of it could not be read back. Run the same command again: it finds out."),
+        (ErrorKind::OutcomeUnknown, _) => {
+            Some("The push was sent, and what became of it could not be read back. Run the same command again: it finds out.")
+        }
         (ErrorKind::Contention, _) => Some("Nothing was recorded; the same command can be run again."),
         (ErrorKind::GitAuth | ErrorKind::Refused | ErrorKind::Precondition | ErrorKind::Content | ErrorKind::Guard, Recorded::No) => {
             Some("Nothing was written.")
@@ -82,7 +84,8 @@ pub(super) fn resources(resources: &[ResourceReport]) -> String {
     let names: Vec<String> = resources.iter().take(MOST).map(|resource| sanitise::line(&name(resource))).collect();
     let width = names.iter().map(|name| measure_text_width(name)).max().unwrap_or(0).min(44);
     for (resource, name) in resources.iter().zip(&names) {
-        let message = if resource.message.is_empty() { resource.state.clone() } else { format!("{}: {}", resource.state, resource.message) };
+        let message =
+            if resource.message.is_empty() { resource.state.clone() } else { format!("{}: {}", resource.state, resource.message) };
         let padding = " ".repeat(width.saturating_sub(measure_text_width(name)) + 2);
         let _ = writeln!(out, "  {name}{padding}{}", sanitise::line(&message));
     }
@@ -135,7 +138,9 @@ mod tests {
     #[test]
     fn a_wrong_name_as_pictured() {
         let (terminal, _, _) = Terminal::in_memory(Some(80), true);
-        let refused = Error::usage("No service \"chekout\" in windlass.yaml").hint("Nearest\tcheckout, checkout-worker").hint("All services\twindlass status");
+        let refused = Error::usage("No service \"chekout\" in windlass.yaml")
+            .hint("Nearest\tcheckout, checkout-worker")
+            .hint("All services\twindlass status");
         assert_eq!(
             error(&terminal, &refused),
             "✗ No service \"chekout\" in windlass.yaml\n\n  Nearest       checkout, checkout-worker\n  All services  windlass status\n"

@@ -68,9 +68,14 @@ fn verdict_verb(kind: VerdictKind, operation: Operation) -> (Mark, &'static str)
         V::AutoSyncDisabled | V::BlockedByWindow | V::NotTracking | V::Overridden | V::RolledBackInArgo | V::SkipReconcile => {
             (Mark::Attention, "Blocked")
         }
-        V::ArgoUnavailable | V::AuthError | V::Forbidden | V::AppMissing | V::Timeout | V::Suspended | V::AwaitingPromotion | V::DeployedUnverified => {
-            (Mark::Attention, "Waiting")
-        }
+        V::ArgoUnavailable
+        | V::AuthError
+        | V::Forbidden
+        | V::AppMissing
+        | V::Timeout
+        | V::Suspended
+        | V::AwaitingPromotion
+        | V::DeployedUnverified => (Mark::Attention, "Waiting"),
     }
 }
 
@@ -158,7 +163,8 @@ impl Renderer {
 
     fn progress(&self, state: &mut State, progress: &Progress) {
         let name = progress.application.name.to_string();
-        let shown = state.applications.entry(name.clone()).or_insert(Shown { phase: None, said: Duration::ZERO, synced_at: None, bar: None });
+        let shown =
+            state.applications.entry(name.clone()).or_insert(Shown { phase: None, said: Duration::ZERO, synced_at: None, bar: None });
         let detail = sanitise::line(&progress.detail);
         let worst = progress.worst.as_deref().map(sanitise::line);
         let revision = progress.revision.as_deref().map(|revision| sanitise::line(short(revision)));
@@ -227,7 +233,15 @@ impl Renderer {
         }
     }
 
-    fn settled(&self, state: &mut State, target: &crate::model::names::Target, verdict: &Verdict, version: &str, operation: Operation, elapsed: Duration) {
+    fn settled(
+        &self,
+        state: &mut State,
+        target: &crate::model::names::Target,
+        verdict: &Verdict,
+        version: &str,
+        operation: Operation,
+        elapsed: Duration,
+    ) {
         let name = verdict.application.name.to_string();
         if let Some(bar) = state.applications.remove(&name).and_then(|shown| shown.bar) {
             bar.finish_and_clear();
@@ -250,7 +264,11 @@ impl Renderer {
             let detail = if detail.is_empty() { detail } else { format!(" {detail}") };
             self.print(state, &format!("{} {object}{detail} ({})\n", verb.to_lowercase(), time(elapsed)));
         }
-        let below = if verdict.kind.is_success() { verdict.notes.iter().map(|note| format!("  {}\n", sanitise::line(note))).collect() } else { failure::details(verdict) };
+        let below = if verdict.kind.is_success() {
+            verdict.notes.iter().map(|note| format!("  {}\n", sanitise::line(note))).collect()
+        } else {
+            failure::details(verdict)
+        };
         if !below.is_empty() {
             self.print(state, &below);
         }
@@ -277,9 +295,17 @@ impl Renderer {
                     self.plan(state, plan);
                 }
             }
-            Event::Queued { branch } => self.say(state, Mark::Attention, "Waiting", &format!("another windlass on this machine works on {branch}"), None),
+            Event::Queued { branch } => {
+                self.say(state, Mark::Attention, "Waiting", &format!("another windlass on this machine works on {branch}"), None)
+            }
             Event::RaceLost { tip, attempts, .. } => {
-                self.say(state, Mark::Attention, "Waiting", &format!("somebody else's commit {} came first; planned again (push {attempts})", tip.short()), None);
+                self.say(
+                    state,
+                    Mark::Attention,
+                    "Waiting",
+                    &format!("somebody else's commit {} came first; planned again (push {attempts})", tip.short()),
+                    None,
+                );
             }
             Event::Working { what } => {
                 // No live line while git or ssh may ask something: a word once, and only where nobody could be asked anything.
@@ -296,11 +322,19 @@ impl Renderer {
                 self.say(state, Mark::Done, "Recorded", &format!("{} on {branch} already, by this very intent", commit.short()), None);
             }
             Event::NothingToChange { branch, tip, .. } => {
-                self.say(state, Mark::Done, "Recorded", &format!("nothing to change: {branch} has these values already ({})", tip.short()), None);
+                self.say(
+                    state,
+                    Mark::Done,
+                    "Recorded",
+                    &format!("nothing to change: {branch} has these values already ({})", tip.short()),
+                    None,
+                );
             }
             Event::WaitStarted { .. } => {}
             Event::Progress(progress) => self.progress(state, progress),
-            Event::Settled { target, verdict, version, operation, elapsed } => self.settled(state, target, verdict, version, *operation, *elapsed),
+            Event::Settled { target, verdict, version, operation, elapsed } => {
+                self.settled(state, target, verdict, version, *operation, *elapsed)
+            }
             Event::Warning(text) => self.print(state, &failure::warning(&self.terminal, text)),
             Event::Note(text) => self.print(state, &format!("{}{}\n", if live { "  " } else { "note: " }, sanitise::line(text))),
         }
@@ -363,7 +397,8 @@ mod tests {
         let file = RepositoryPath::parse("apps/checkout/overlays/staging/kustomization.yaml").unwrap();
         let before = format!("{}images:\n  - name: ghcr.io/acme/checkout\n    newTag: 1.4.1\n", "#\n".repeat(10));
         let after = before.replace("1.4.1", "1.4.2");
-        let fields = vec![FieldChange { file: file.clone(), path: "images[0].newTag".into(), old: Some("1.4.1".into()), new: "1.4.2".into() }];
+        let fields =
+            vec![FieldChange { file: file.clone(), path: "images[0].newTag".into(), old: Some("1.4.1".into()), new: "1.4.2".into() }];
         Plan {
             base: sha('0'),
             targets: vec![TargetChange { target: target(), fields, applications: vec![application()] }],
@@ -388,7 +423,13 @@ mod tests {
     fn settled(kind: VerdictKind, reason: &str, resources: Vec<ResourceReport>) -> Event {
         let ready = kind.is_success().then_some(Ready { ready: 3, wanted: 3 });
         let verdict = Verdict { application: application(), kind, reason: reason.into(), revision: None, resources, notes: vec![], ready };
-        Event::Settled { target: target(), verdict, version: "1.4.2".into(), operation: Operation::Deploy, elapsed: Duration::from_secs(21) }
+        Event::Settled {
+            target: target(),
+            verdict,
+            version: "1.4.2".into(),
+            operation: Operation::Deploy,
+            elapsed: Duration::from_secs(21),
+        }
     }
 
     fn shown(width: Option<usize>, events: &[Event]) -> String {

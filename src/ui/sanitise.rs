@@ -33,7 +33,10 @@ pub fn line(text: &str) -> String {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
             // A flood of combining marks piles up over the lines above it.
-            c if ('\u{300}'..='\u{36f}').contains(&c) || ('\u{1ab0}'..='\u{1aff}').contains(&c) || ('\u{20d0}'..='\u{20ff}').contains(&c) => {
+            c if ('\u{300}'..='\u{36f}').contains(&c)
+                || ('\u{1ab0}'..='\u{1aff}').contains(&c)
+                || ('\u{20d0}'..='\u{20ff}').contains(&c) =>
+            {
                 combining += 1;
                 if combining <= 2 {
                     out.push(c);

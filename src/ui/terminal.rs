@@ -109,7 +109,8 @@ impl Terminal {
     #[cfg(test)]
     pub(super) fn in_memory(width: Option<usize>, unicode: bool) -> (Self, Arc<Mutex<Vec<u8>>>, Arc<Mutex<Vec<u8>>>) {
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
-        let stream = |memory: &Arc<Mutex<Vec<u8>>>| Stream { sink: Sink::Memory(Arc::clone(memory)), secrets: Arc::new(vec!["WLCANARY".into()]) };
+        let stream =
+            |memory: &Arc<Mutex<Vec<u8>>>| Stream { sink: Sink::Memory(Arc::clone(memory)), secrets: Arc::new(vec!["WLCANARY".into()]) };
         let terminal = Self {
             stdout: stream(&out),
             stderr: stream(&err),
@@ -134,7 +135,9 @@ fn colour(environment: &Environment, choice: Color, is_terminal: bool) -> bool {
         Color::Never => return false,
         Color::Auto => {}
     }
-    if environment.get("CLICOLOR_FORCE").is_some_and(|value| value != "0") || environment.get("FORCE_COLOR").is_some_and(|value| value != "0") {
+    if environment.get("CLICOLOR_FORCE").is_some_and(|value| value != "0")
+        || environment.get("FORCE_COLOR").is_some_and(|value| value != "0")
+    {
         return true;
     }
     environment.get("CLICOLOR") != Some("0") && is_terminal && environment.get("TERM") != Some("dumb")

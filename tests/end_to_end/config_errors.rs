@@ -1,6 +1,6 @@
 //! Wrong words, wrong maps, and maps that want too much.
 
-use crate::support::{Platform, finish, scrubbed, WINDLASS};
+use crate::support::{Platform, WINDLASS, finish, scrubbed};
 
 #[test]
 fn a_wrong_service_or_environment_names_the_nearest() {
@@ -17,7 +17,11 @@ fn a_map_that_names_a_host_for_a_token_is_refused_with_its_line() {
     let lines = map.lines().count();
     platform.commit_by_hand("windlass.yaml", &map, "evil");
     let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev"]).expect(2).says("windlass.yaml:");
-    assert!(ran.stderr.contains(&format!("windlass.yaml:{lines}")) || ran.stderr.contains(&format!("windlass.yaml:{}", lines - 1)), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("windlass.yaml:{lines}")) || ran.stderr.contains(&format!("windlass.yaml:{}", lines - 1)),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(platform.commits(), 2);
 }
 

@@ -144,7 +144,12 @@ fn twenty_at_once_all_land_with_twenty_pushes() {
     let children: Vec<_> = (0..20)
         .map(|n| {
             let mut command = platform.command(&["deploy", &format!("app{n}=1.1.0"), "-e", "dev", "--no-wait"]);
-            command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap()
+            command
+                .stdin(std::process::Stdio::null())
+                .stderr(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
         })
         .collect();
     for child in children {

@@ -41,7 +41,11 @@ fn a_hook_that_refuses_is_exit_12_with_the_servers_words() {
 #[test]
 fn a_hostile_hook_cannot_touch_the_terminal_or_the_ci_log() {
     let platform = Platform::start();
-    hook(&platform, "pre-receive", "printf '\\033[2J\\033]0;owned\\007boo\\n::set-env name=X::y\\n##vso[task.setvariable]z\\n' >&2; exit 1");
+    hook(
+        &platform,
+        "pre-receive",
+        "printf '\\033[2J\\033]0;owned\\007boo\\n::set-env name=X::y\\n##vso[task.setvariable]z\\n' >&2; exit 1",
+    );
     let ran = platform.windlass(&DEPLOY).expect(12).says("boo");
     assert!(!ran.stderr.contains('\u{1b}') && !ran.stderr.contains('\u{7}'), "{:?}", ran.stderr);
     for line in ran.stderr.lines() {

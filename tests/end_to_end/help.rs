@@ -66,7 +66,9 @@ fn the_version_is_that_of_the_crate() {
 #[test]
 fn bad_usage_is_exit_2() {
     let home = tempfile::tempdir().unwrap();
-    for arguments in [&["deploy"][..], &["nonsense"], &["deploy", "a=1", "-e", "dev", "--timeout", "soon"], &["deploy", "a b=1", "-e", "dev"]] {
+    for arguments in
+        [&["deploy"][..], &["nonsense"], &["deploy", "a=1", "-e", "dev", "--timeout", "soon"], &["deploy", "a b=1", "-e", "dev"]]
+    {
         finish(scrubbed(WINDLASS, home.path()).args(arguments)).expect(2);
     }
 }

@@ -42,7 +42,12 @@ fn the_repository_is_the_documented_one() {
     let ran = sandbox(&[], script).expect(0);
     let lines: Vec<_> = ran.stdout.lines().collect();
     assert_eq!(lines[0], "1");
-    for file in ["windlass.yaml", "apps/checkout/overlays/prod/kustomization.yaml", "apps/cart/overlays/dev/kustomization.yaml", "charts/billing/values-staging.yaml"] {
+    for file in [
+        "windlass.yaml",
+        "apps/checkout/overlays/prod/kustomization.yaml",
+        "apps/cart/overlays/dev/kustomization.yaml",
+        "charts/billing/values-staging.yaml",
+    ] {
         assert!(lines.contains(&file), "{file}");
     }
 }
@@ -60,7 +65,17 @@ fn an_unknown_fault_names_the_nearest_and_all_are_listed() {
     let home = tempfile::tempdir().unwrap();
     finish(scrubbed(WINDLASS, home.path()).args(["sandbox", "--fault", "git-dwon", "--", "true"])).expect(2).says("git-down");
     let listed = finish(scrubbed(WINDLASS, home.path()).args(["sandbox", "faults"])).expect(0).stdout;
-    for fault in ["git-down", "argocd-down", "push-rejected", "push-response-lost", "stale-healthy", "degraded", "sync-failed", "auto-sync-off", "slow"] {
+    for fault in [
+        "git-down",
+        "argocd-down",
+        "push-rejected",
+        "push-response-lost",
+        "stale-healthy",
+        "degraded",
+        "sync-failed",
+        "auto-sync-off",
+        "slow",
+    ] {
         assert!(listed.contains(fault), "{fault}");
     }
 }

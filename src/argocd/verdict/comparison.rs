@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Asks, Decision, RefreshWish, View, What};
 use super::super::api::Trouble;
 use super::super::wire::{Condition, ConditionType};
+use super::{Asks, Decision, RefreshWish, View, What};
 use crate::model::event::Phase;
 use crate::model::revision::Relation;
 use crate::model::verdict::VerdictKind;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Asks, View};
-use super::revision::is_application_field;
 use super::super::wire::{ManagedResource, Source};
+use super::revision::is_application_field;
+use super::{Asks, View};
 use crate::model::field::FieldSelector;
 use crate::model::image::{ImageReference, is_digest, is_tag};
 
@@ -68,7 +68,9 @@ impl Requirement {
         match self {
             Self::Image(image) => image.matches_live(live),
             Self::Version { name, value } => matches_image(name, value, live),
-            Self::Value { value, .. } => is_distinctive(value) && (live.tag.as_deref() == Some(value) || live.digest.as_deref() == Some(value)),
+            Self::Value { value, .. } => {
+                is_distinctive(value) && (live.tag.as_deref() == Some(value) || live.digest.as_deref() == Some(value))
+            }
         }
     }
 
@@ -142,7 +144,9 @@ fn requirements(view: &View, vouched: bool) -> Vec<Requirement> {
     let mut all: Vec<Requirement> = expectation.images.iter().cloned().map(Requirement::Image).collect();
     for wanted in &expectation.fields {
         match &wanted.field.selector {
-            FieldSelector::KustomizeImage { name } | FieldSelector::ContainerImage { repository: name } if expectation.images.is_empty() => {
+            FieldSelector::KustomizeImage { name } | FieldSelector::ContainerImage { repository: name }
+                if expectation.images.is_empty() =>
+            {
                 match whole_image(&wanted.value) {
                     Some(image) => all.push(Requirement::Image(image)),
                     None => all.push(Requirement::Version { name: name.clone(), value: wanted.value.clone() }),
@@ -188,7 +192,10 @@ fn shows(item: &ManagedResource, requirement: &Requirement) -> bool {
 /// The object without what tools note down about earlier states of it.
 fn without_bookkeeping(object: &Value) -> Vec<(&str, &Value)> {
     let parts = object.as_object().into_iter().flatten();
-    parts.filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind")).map(|(key, value)| (key.as_str(), value)).collect()
+    parts
+        .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind"))
+        .map(|(key, value)| (key.as_str(), value))
+        .collect()
 }
 
 fn images_of(item: &ManagedResource) -> Vec<ImageReference> {
@@ -254,7 +261,8 @@ fn image_override(source: &Source, name: &str, value: &str) -> Option<String> {
 fn value_override(source: &Source, path: &str, value: &str) -> Option<String> {
     let helm = source.helm.as_ref()?;
     if let Some(parameter) = helm.parameters.iter().rev().find(|parameter| parameter.name == path) {
-        return (parameter.value != value).then(|| format!("the live Application sets the Helm parameter {path} to {}, which hides {value}", parameter.value));
+        return (parameter.value != value)
+            .then(|| format!("the live Application sets the Helm parameter {path} to {}, which hides {value}", parameter.value));
     }
     let object = helm.values_object.clone().or_else(|| serde_yaml::from_str::<Value>(&helm.values).ok())?;
     let mut node = &object;
@@ -277,9 +285,10 @@ fn definition_lags(view: &View) -> Option<String> {
 fn has_application_field(source: &Source, selector: &FieldSelector, value: &str) -> bool {
     match selector {
         FieldSelector::ApplicationTargetRevision { .. } => source.target_revision == value,
-        FieldSelector::ApplicationHelmParameter { name } => {
-            source.helm.as_ref().is_some_and(|helm| helm.parameters.iter().any(|parameter| parameter.name == *name && parameter.value == value))
-        }
+        FieldSelector::ApplicationHelmParameter { name } => source
+            .helm
+            .as_ref()
+            .is_some_and(|helm| helm.parameters.iter().any(|parameter| parameter.name == *name && parameter.value == value)),
         FieldSelector::ApplicationKustomizeImage { name } => {
             let images = source.kustomize.as_ref().map(|kustomize| kustomize.images.as_slice()).unwrap_or_default();
             images.iter().any(|entry| entry == value || image_override(source, name, value).is_none() && entry_names(entry, name))

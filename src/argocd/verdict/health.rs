@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::View;
 use super::super::wire::{HealthStatusCode, ResourceNode, ResourceTree};
+use super::View;
 use crate::model::image::ImageReference;
 use crate::model::verdict::Ready;
 
@@ -83,9 +83,16 @@ impl<'a> Tree<'a> {
     /// Whether a failing pod runs (or tries to run) an image of ours.
     pub(super) fn has_failing_pod_of(&self, images: &[ImageReference]) -> bool {
         let of_ours = |pod: &&ResourceNode| {
-            pod.images.iter().filter_map(|text| ImageReference::parse(text).ok()).any(|live| images.iter().any(|ours| ours.matches_live(&live)))
+            pod.images
+                .iter()
+                .filter_map(|text| ImageReference::parse(text).ok())
+                .any(|live| images.iter().any(|ours| ours.matches_live(&live)))
         };
-        self.nodes.iter().filter(|node| node.kind == "Pod").filter(of_ours).any(|pod| is(pod, &HealthStatusCode::Degraded) || is_backing_off(pod))
+        self.nodes
+            .iter()
+            .filter(|node| node.kind == "Pod")
+            .filter(of_ours)
+            .any(|pod| is(pod, &HealthStatusCode::Degraded) || is_backing_off(pod))
     }
 
     /// Restarts of the new pods: a change begins the settle time anew.
@@ -118,7 +125,16 @@ fn is_backing_off(pod: &ResourceNode) -> bool {
     pod.info("Status Reason").is_some_and(|reason| {
         reason.ends_with("BackOff")
             || reason.starts_with("Init:") && reason.ends_with("Error")
-            || matches!(reason, "ErrImagePull" | "Error" | "OOMKilled" | "CreateContainerConfigError" | "CreateContainerError" | "InvalidImageName" | "RunContainerError")
+            || matches!(
+                reason,
+                "ErrImagePull"
+                    | "Error"
+                    | "OOMKilled"
+                    | "CreateContainerConfigError"
+                    | "CreateContainerError"
+                    | "InvalidImageName"
+                    | "RunContainerError"
+            )
     })
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Standing;
 use super::super::api::{Reply, Trouble};
 use super::super::wire::{Application, HealthStatusCode, SyncStatusCode};
+use super::Standing;
 
 /// What a wait remembers between looks. Times are since the wait began, on our own clock, in the server's pace (the sandbox runs
 /// faster); what the server dates is compared with what the server dates, never with our clock.
@@ -123,8 +123,7 @@ impl Memory {
         let in_time = matches!((asked_in, reconciled), (Some(second), Some(at)) if at.as_second() >= second);
         // The very first answer sets the server's clock: then the second of the answer, less what it took, is the second of asking.
         let in_time = in_time
-            || asked_in.is_none()
-                && matches!((self.clock.second(sent), reconciled), (Some(second), Some(at)) if at.as_second() >= second);
+            || asked_in.is_none() && matches!((self.clock.second(sent), reconciled), (Some(second), Some(at)) if at.as_second() >= second);
         let counts = in_time || self.has_moved(reconciled);
         if counts {
             self.refresh_timeouts = 0;

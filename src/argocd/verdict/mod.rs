@@ -287,7 +287,8 @@ fn decide_on(observation: &Observation, application: &Application) -> Decision {
         return trouble::gone(observation, What::Deleting, "the Application is being deleted");
     }
     if application.metadata.annotations.get("argocd.argoproj.io/skip-reconcile").is_some_and(|value| value == "true") {
-        return view.settled(VerdictKind::SkipReconcile, "the annotation argocd.argoproj.io/skip-reconcile makes Argo CD ignore this Application");
+        return view
+            .settled(VerdictKind::SkipReconcile, "the annotation argocd.argoproj.io/skip-reconcile makes Argo CD ignore this Application");
     }
     if let Some(decision) = view.follow() {
         return decision;
@@ -350,9 +351,10 @@ impl<'a> View<'a> {
     /// It does not read our branch: said at once, or, where it did so before, somebody pointed it elsewhere while we waited.
     fn reads_elsewhere(&self, why: &str, certain: bool) -> Decision {
         let tracked_before = self.observation.memory.tracked
-            || self.observation.baseline.is_some_and(|before| {
-                matches!(tracking(before, self.observation.expectation), Tracking::Tracks(_))
-            });
+            || self
+                .observation
+                .baseline
+                .is_some_and(|before| matches!(tracking(before, self.observation.expectation), Tracking::Tracks(_)));
         let waiting = self.waiting(What::Elsewhere, why, Phase::Waiting, why).refreshing(RefreshWish::Scheduled);
         if tracked_before {
             let reason = format!("somebody pointed the Application elsewhere while we waited: {why}");
@@ -490,8 +492,13 @@ impl<'a> View<'a> {
     /// Whether everything that is out of sync waits only to be deleted, and nothing will delete it (argo-cd.md 4.4/20).
     fn has_only_leftovers(&self) -> bool {
         let prunes = self.automated().is_some_and(|automated| automated.prune);
-        let mut differing =
-            self.application.status.resources.iter().filter(|resource| resource.status != SyncStatusCode::Synced && !resource.hook).peekable();
+        let mut differing = self
+            .application
+            .status
+            .resources
+            .iter()
+            .filter(|resource| resource.status != SyncStatusCode::Synced && !resource.hook)
+            .peekable();
         self.application.status.sync.status == SyncStatusCode::OutOfSync
             && !prunes
             && differing.peek().is_some()

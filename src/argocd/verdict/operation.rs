@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::super::wire::{OperationPhase, OperationState, SyncOperation};
 use super::View;
 use super::revision::{at_sources, is_sha};
-use super::super::wire::{OperationPhase, OperationState, SyncOperation};
 use crate::model::revision::Relation;
 
 /// What brought our commit about.

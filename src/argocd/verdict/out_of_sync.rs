@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Decision, Phase, RefreshWish, View, What, content, window};
 use super::super::wire::{ConditionType, OperationPhase};
+use super::{Decision, Phase, RefreshWish, View, What, content, window};
 use crate::model::verdict::VerdictKind;
 
 /// What it means that the revision covers us and what is live differs from it.
@@ -39,7 +39,9 @@ pub(super) fn decide(view: &View) -> Decision {
 
 fn rolled_back_to(view: &View) -> String {
     let revisions = view.operation_state().and_then(|state| view.revisions_of_operation(state));
-    revisions.and_then(|revisions| revisions.first().map(|revision| view.describe(revision))).unwrap_or_else(|| "an earlier revision".to_owned())
+    revisions
+        .and_then(|revisions| revisions.first().map(|revision| view.describe(revision)))
+        .unwrap_or_else(|| "an earlier revision".to_owned())
 }
 
 /// Auto-sync says that it will not act.
@@ -54,13 +56,20 @@ fn refuses(view: &View) -> Option<Decision> {
     }
     let reason = format!("Argo CD will not sync: {}", error.message);
     let waiting = view.waiting(What::WillNotSync, error.message.clone(), Phase::Waiting, reason.clone());
-    Some(view.after(waiting.refreshing(RefreshWish::After(Duration::from_secs(10))), Duration::from_secs(3), 2, VerdictKind::SyncFailed, reason))
+    Some(view.after(
+        waiting.refreshing(RefreshWish::After(Duration::from_secs(10))),
+        Duration::from_secs(3),
+        2,
+        VerdictKind::SyncFailed,
+        reason,
+    ))
 }
 
 fn no_auto_sync(view: &View) -> Decision {
     if let Some(set) = view.application_set() {
         let detail = format!("out of sync; it waits for its step of the ApplicationSet {set}, or auto-sync is off");
-        let waiting = view.waiting(What::NoAutoSync, "set", Phase::Waiting, detail.clone()).refreshing(RefreshWish::After(Duration::from_secs(30)));
+        let waiting =
+            view.waiting(What::NoAutoSync, "set", Phase::Waiting, detail.clone()).refreshing(RefreshWish::After(Duration::from_secs(30)));
         return waiting.otherwise(VerdictKind::Timeout, detail).into();
     }
     let waiting = view.waiting(What::NoAutoSync, "", Phase::Waiting, "out of sync, and auto-sync is off");
@@ -106,7 +115,10 @@ impl View<'_> {
     /// The warning that another Application owns one of our objects, when it stands.
     pub(super) fn shared_resource(&self) -> Option<&str> {
         let conditions = &self.application.status.conditions;
-        conditions.iter().find(|condition| condition.kind == ConditionType::SharedResourceWarning).map(|condition| condition.message.as_str())
+        conditions
+            .iter()
+            .find(|condition| condition.kind == ConditionType::SharedResourceWarning)
+            .map(|condition| condition.message.as_str())
     }
 
     /// Whether a sync fails when another Application owns one of our objects.

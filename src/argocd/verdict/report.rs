@@ -1,7 +1,8 @@
 //! What a verdict says beside its kind: resources worst first, failed hooks, what was applied all the same, warnings.
 
 use super::super::wire::{
-    Application, ConditionType, HealthStatusCode, OperationPhase, OperationState, ResourceNode, ResourceResult, ResourceResultCode, ResourceTree,
+    Application, ConditionType, HealthStatusCode, OperationPhase, OperationState, ResourceNode, ResourceResult, ResourceResultCode,
+    ResourceTree,
 };
 use crate::model::verdict::ResourceReport;
 
@@ -87,7 +88,8 @@ pub(super) fn applied_all_the_same(state: &OperationState) -> Option<String> {
 /// Why an operation failed, as a sentence.
 pub(super) fn sync_failure(state: &OperationState) -> String {
     let message = if state.message.is_empty() { "Argo CD gives no reason" } else { &state.message };
-    let hook = failed_results(Some(state)).into_iter().find_map(|resource| resource.hook.map(|hook| format!("{hook} hook {}", resource.name)));
+    let hook =
+        failed_results(Some(state)).into_iter().find_map(|resource| resource.hook.map(|hook| format!("{hook} hook {}", resource.name)));
     match hook {
         Some(hook) => format!("the sync failed at the {hook}: {message}"),
         None => format!("the sync failed: {message}"),
@@ -153,6 +155,9 @@ mod tests {
             {"kind": "Service", "name": "s", "health": {"status": "Healthy"}}]}))
         .unwrap();
         let lines: Vec<String> = worst_resources(&tree).iter().map(one_line).collect();
-        assert_eq!(lines, ["Deployment d: exceeded its progress deadline", "Pod p: ImagePullBackOff: Back-off", "ReplicaSet r: Progressing"]);
+        assert_eq!(
+            lines,
+            ["Deployment d: exceeded its progress deadline", "Pod p: ImagePullBackOff: Back-off", "ReplicaSet r: Progressing"]
+        );
     }
 }

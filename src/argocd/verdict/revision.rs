@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Expectation, RevisionFacts, View};
 use super::super::wire::{Application, Destination, Helm, Kustomize, Source};
+use super::{Expectation, RevisionFacts, View};
 use crate::model::field::FieldSelector;
 use crate::model::remote::same_repository;
 use crate::model::revision::Relation;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::wire::HealthStatusCode;
 use super::content::{self, Content};
 use super::health::Tree;
 use super::operation::Covering;
 use super::{Asks, Decision, Phase, QUICK, RefreshWish, Until, View, What, report};
-use super::super::wire::HealthStatusCode;
 use crate::model::verdict::{Verdict, VerdictKind};
 
 /// Kinds whose health follows their generation, where health moved: a healthy spell of 5.1 s that ended in a crash loop was recorded.
@@ -24,7 +24,12 @@ pub(super) fn decide(view: &View) -> Decision {
     let started = view.operation_state().and_then(|state| state.started_at).map(|at| at.to_string()).unwrap_or_default();
     if !view.is_fresh() {
         // The normal case: the operation's own comparison has the same second (facts.md 4). The answer to one more refresh has not.
-        let waiting = view.waiting(What::NotFresh, started, phase_of(view), format!("{}, the comparison after the sync is awaited", health_word(view)));
+        let waiting = view.waiting(
+            What::NotFresh,
+            started,
+            phase_of(view),
+            format!("{}, the comparison after the sync is awaited", health_word(view)),
+        );
         let waiting = with_tree(view, waiting, view.covering());
         return waiting
             .refreshing(RefreshWish::After(Duration::from_secs(4)))
@@ -34,7 +39,10 @@ pub(super) fn decide(view: &View) -> Decision {
     }
     if !memory.is_recent(view.application.status.reconciled_at) {
         let detail = format!("Synced, {}; a fresh comparison is awaited", health_word(view));
-        let waiting = view.waiting(What::NotFresh, "recent", Phase::Synced, detail).refreshing(RefreshWish::After(Duration::from_secs(5))).every(QUICK);
+        let waiting = view
+            .waiting(What::NotFresh, "recent", Phase::Synced, detail)
+            .refreshing(RefreshWish::After(Duration::from_secs(5)))
+            .every(QUICK);
         let reason = "Argo CD shows Synced, but answers no refresh: it may be an old state";
         return waiting.otherwise(VerdictKind::ArgoUnavailable, reason).into();
     }
@@ -143,13 +151,17 @@ fn degraded(view: &View, covering: Option<Covering>) -> Decision {
 fn content_first(view: &View, covering: Option<Covering>) -> Decision {
     let because = match content::judge(view) {
         Content::Shown => return settling(view, covering),
-        Content::Ask(asks) => return view.waiting(What::Settling, "", Phase::Settling, "healthy, looked at closely").asking(asks).every(QUICK).into(),
+        Content::Ask(asks) => {
+            return view.waiting(What::Settling, "", Phase::Settling, "healthy, looked at closely").asking(asks).every(QUICK).into();
+        }
         Content::Overridden(why) => {
-            let waiting = view.waiting(What::Overridden, "", Phase::Synced, why.clone()).refreshing(RefreshWish::After(Duration::from_secs(10)));
+            let waiting =
+                view.waiting(What::Overridden, "", Phase::Synced, why.clone()).refreshing(RefreshWish::After(Duration::from_secs(10)));
             return view.after(waiting.every(QUICK), Duration::from_secs(5), 3, VerdictKind::Overridden, why);
         }
         Content::HookOnly(why) => {
-            let waiting = view.waiting(What::HookOnly, "", Phase::Synced, why.clone()).refreshing(RefreshWish::After(Duration::from_secs(5)));
+            let waiting =
+                view.waiting(What::HookOnly, "", Phase::Synced, why.clone()).refreshing(RefreshWish::After(Duration::from_secs(5)));
             return view.after(waiting.every(QUICK), SETTLE_SLOW, 3, VerdictKind::NotTracking, why);
         }
         Content::Absent(why) | Content::Unseen(why) => why,
@@ -203,7 +215,8 @@ fn settling(view: &View, covering: Option<Covering>) -> Decision {
     };
     let marked = Tree::new(view, tree, since);
     if let Some(complaint) = marked.complaint().or_else(|| listed_complaint(view)) {
-        let mut waiting = view.waiting(What::Unhealthy, "tree", Phase::Rolling, format!("the Application is Healthy, but {complaint}")).every(QUICK);
+        let mut waiting =
+            view.waiting(What::Unhealthy, "tree", Phase::Rolling, format!("the Application is Healthy, but {complaint}")).every(QUICK);
         waiting.ready = marked.ready();
         waiting.at_deadline.resources = report::worst_resources(tree);
         waiting.worst = Some(complaint.clone());
@@ -222,12 +235,16 @@ fn settling(view: &View, covering: Option<Covering>) -> Decision {
 
 /// Without the tree (Redis is down: recording 21c) pods cannot be seen; the health of each resource in the Application has to do, for longer.
 fn settling_unseen(view: &View, covering: Option<Covering>, evidence: String, patience: Duration) -> Decision {
-    let waiting = view.waiting(What::SettlingUnseen, evidence, Phase::Settling, "healthy; Argo CD does not show its resources at the moment").every(QUICK);
+    let waiting = view
+        .waiting(What::SettlingUnseen, evidence, Phase::Settling, "healthy; Argo CD does not show its resources at the moment")
+        .every(QUICK);
     let resources = &view.application.status.resources;
     let has_health = resources.iter().any(|resource| resource.health.is_some());
     let (held, looks) = view.observation.memory.held(&waiting.standing);
     if has_health && listed_complaint(view).is_none() && held >= patience + Duration::from_secs(15) && looks >= 4 {
-        let Decision::Settled(mut verdict) = success(view, covering, None, format!("runs and is healthy at {}", shown(view))) else { return waiting.into() };
+        let Decision::Settled(mut verdict) = success(view, covering, None, format!("runs and is healthy at {}", shown(view))) else {
+            return waiting.into();
+        };
         verdict.notes.push("Argo CD did not show the pods".to_owned());
         return Decision::Settled(verdict);
     }
@@ -238,7 +255,8 @@ fn settling_unseen(view: &View, covering: Option<Covering>, evidence: String, pa
 /// The same from the list of resources in the Application itself.
 fn listed_complaint(view: &View) -> Option<String> {
     view.application.status.resources.iter().filter(|resource| !resource.hook && resource.kind != "CronJob").find_map(|resource| {
-        let health = resource.health.as_ref().filter(|health| health.status != HealthStatusCode::Healthy && !health.status.as_str().is_empty())?;
+        let health =
+            resource.health.as_ref().filter(|health| health.status != HealthStatusCode::Healthy && !health.status.as_str().is_empty())?;
         Some(format!("{} {} is {}", resource.kind, resource.name, health.status))
     })
 }
@@ -246,9 +264,28 @@ fn listed_complaint(view: &View) -> Option<String> {
 /// Whether every kind is one whose health follows its generation, or has none to follow.
 fn has_only_quick_kinds(view: &View) -> bool {
     const QUICK_KINDS: [&str; 22] = [
-        "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "Job", "Pod", "CronJob", "ConfigMap", "Secret", "Service",
-        "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Namespace", "NetworkPolicy", "PodDisruptionBudget",
-        "LimitRange", "ResourceQuota", "PriorityClass",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicaSet",
+        "Rollout",
+        "Job",
+        "Pod",
+        "CronJob",
+        "ConfigMap",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Namespace",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "LimitRange",
+        "ResourceQuota",
+        "PriorityClass",
     ];
     const GROUPS: [&str; 8] =
         ["", "apps", "batch", "argoproj.io", "rbac.authorization.k8s.io", "networking.k8s.io", "policy", "scheduling.k8s.io"];
@@ -260,7 +297,10 @@ fn has_only_quick_kinds(view: &View) -> bool {
 fn success(view: &View, covering: Option<Covering>, ready: Option<crate::model::verdict::Ready>, reason: String) -> Decision {
     let no_effect = covering.is_none() && !view.observation.memory.recreated && view.has_operation_since_baseline() != Some(true);
     let mut verdict: Verdict = if no_effect {
-        view.verdict(VerdictKind::NoEffect, format!("the commit changes nothing in this Application; at {} what was asked for runs already", shown(view)))
+        view.verdict(
+            VerdictKind::NoEffect,
+            format!("the commit changes nothing in this Application; at {} what was asked for runs already", shown(view)),
+        )
     } else {
         view.verdict(VerdictKind::Deployed, reason)
     };
@@ -273,7 +313,8 @@ fn success(view: &View, covering: Option<Covering>, ready: Option<crate::model::
     if let Some(shared) = view.shared_resource() {
         verdict.notes.push(format!("another Application owns the same object: {shared}"));
     }
-    let children = view.application.status.resources.iter().filter(|resource| resource.kind == "Application" && resource.group == "argoproj.io");
+    let children =
+        view.application.status.resources.iter().filter(|resource| resource.kind == "Application" && resource.group == "argoproj.io");
     let children: Vec<&str> = children.map(|resource| resource.name.as_str()).collect();
     if !children.is_empty() {
         verdict.notes.push(format!("its child Applications were not waited for: {}", children.join(", ")));

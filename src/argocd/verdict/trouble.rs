@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Asks, CALM, Decision, Observation, QUICK, RefreshWish, Standing, Waiting, What};
 use super::super::api::Trouble;
+use super::{Asks, CALM, Decision, Observation, QUICK, RefreshWish, Standing, Waiting, What};
 use crate::model::event::Phase;
 use crate::model::verdict::{Verdict, VerdictKind};
 
@@ -113,7 +113,12 @@ fn forbidden(observation: &Observation, message: &str) -> Decision {
         }
         (Some(true), false) if second.list_answered && observation.expectation.application.project.is_none() => {
             let reason = format!("there is no such Application, or it is in another project or namespace: {message}");
-            after(observation, waiting(observation, What::Trouble, "403 absent", reason, VerdictKind::AppMissing), Duration::from_secs(15), 3)
+            after(
+                observation,
+                waiting(observation, What::Trouble, "403 absent", reason, VerdictKind::AppMissing),
+                Duration::from_secs(15),
+                3,
+            )
         }
         (None, false) if second.list_answered => {
             let reason = format!("there is no such Application, or the credentials do not reach it: {message}");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Asks, Decision, View, Waiting, What};
 use super::super::wire::{Automated, SyncWindow, SyncWindows};
+use super::{Asks, Decision, View, Waiting, What};
 use crate::model::event::Phase;
 use crate::model::verdict::VerdictKind;
 

@@ -197,7 +197,8 @@ impl Watch<'_> {
         let now = self.now();
         for revision in revisions_shown(application) {
             let known = self.revisions.get(&revision);
-            let settled = known.is_some_and(|facts| facts.relation != Relation::Unresolved && (!facts.relation.covers() || facts.fields_hold.is_some()));
+            let settled = known
+                .is_some_and(|facts| facts.relation != Relation::Unresolved && (!facts.relation.covers() || facts.fields_hold.is_some()));
             let asked_lately = self.asked.get(&revision).is_some_and(|&at| now.saturating_sub(at) < UNRESOLVED);
             if settled || asked_lately {
                 continue;

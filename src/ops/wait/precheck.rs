@@ -118,7 +118,10 @@ fn reads_files(target: &WaitTarget, application: &Application, sources: &[usize]
         return Reads::Yes;
     }
     let paths: Vec<&str> = tracked.iter().map(|source| source.path.as_str()).filter(|path| !path.is_empty()).collect();
-    let why = format!("it reads {}, and the change is in {first}", if paths.is_empty() { "other value files".to_owned() } else { paths.join(" and ") });
+    let why = format!(
+        "it reads {}, and the change is in {first}",
+        if paths.is_empty() { "other value files".to_owned() } else { paths.join(" and ") }
+    );
     // A kustomization may take in a base from beside its folder; nothing else reaches out of it unnamed.
     let kustomize = matches!(application.status.source_type.as_str(), "Kustomize" | "");
     let top = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
@@ -133,7 +136,10 @@ fn is_below(file: &str, folder: &str) -> bool {
 fn names_value_file(all: &[Source], source: &Source, file: &str) -> bool {
     let by_reference = !source.reference.is_empty()
         && all.iter().filter_map(|other| other.helm.as_ref()).flat_map(|helm| &helm.value_files).any(|named| {
-            named.strip_prefix('$').and_then(|rest| rest.split_once('/')).is_some_and(|(reference, path)| reference == source.reference && path == file)
+            named
+                .strip_prefix('$')
+                .and_then(|rest| rest.split_once('/'))
+                .is_some_and(|(reference, path)| reference == source.reference && path == file)
         });
     let own = source.helm.iter().flat_map(|helm| &helm.value_files).any(|named| resolve(&source.path, named).as_deref() == Some(file));
     by_reference || own

@@ -94,9 +94,10 @@ fn complaints(recording: &Recording) -> Vec<String> {
 
 fn shipped(name: &str) -> Recording {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/argo-cd");
-    let entry = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| {
-        path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-"))
-    });
+    let entry = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-")));
     Recording::read(&entry.unwrap_or_else(|| panic!("no recording {name}")))
 }
 

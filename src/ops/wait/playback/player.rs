@@ -281,11 +281,17 @@ impl ArgoCd for Player<'_> {
         if refresh != Refresh::None {
             let mut count = self.refreshes.lock().unwrap();
             *count += 1;
-            let stuck = self.recording.down.filter(|_| self.recording.name.starts_with("21d")).is_some_and(|(from, to)| (from..to).contains(&now));
+            let stuck =
+                self.recording.down.filter(|_| self.recording.name.starts_with("21d")).is_some_and(|(from, to)| (from..to).contains(&now));
             if stuck && *count % 2 == 0 {
                 // Every other refresh blocks, as the real one did.
                 self.clock.advance(deadline);
-                return self.reply(Err(Trouble::Unavailable { status: 504, code: Some(4), message: "context deadline exceeded".to_owned(), retry_after: None }));
+                return self.reply(Err(Trouble::Unavailable {
+                    status: 504,
+                    code: Some(4),
+                    message: "context deadline exceeded".to_owned(),
+                    retry_after: None,
+                }));
             }
             if !self.has_refresh_without_effect(*count) {
                 *self.raised.lock().unwrap() = Some(self.server_second());
