@@ -84,11 +84,18 @@ fn classify(response: &Response) -> Result<(), Trouble> {
     let code = body.as_ref().and_then(|body| body.code);
     match status {
         200..=299 if is_json(response) => Ok(()),
-        200..=299 => Err(Trouble::NotArgoCd(format!("it answered {}, not Argo CD's JSON; check the address and the root path", looks_like(response)))),
+        200..=299 => Err(Trouble::NotArgoCd(format!(
+            "it answered {}, not Argo CD's JSON; check the address and the root path",
+            looks_like(response)
+        ))),
         300..=399 => {
             let place = response.location.as_deref().and_then(|place| Url::parse(place).ok());
-            let place = place.and_then(|url| url.host_str().map(|host| format!("{}://{host}", url.scheme()))).unwrap_or_else(|| "elsewhere".to_owned());
-            Err(Trouble::NotArgoCd(format!("it redirects to {place}: a login page or the https port stands in front; no token was sent there")))
+            let place = place
+                .and_then(|url| url.host_str().map(|host| format!("{}://{host}", url.scheme())))
+                .unwrap_or_else(|| "elsewhere".to_owned());
+            Err(Trouble::NotArgoCd(format!(
+                "it redirects to {place}: a login page or the https port stands in front; no token was sent there"
+            )))
         }
         401 if body.is_some() => Err(Trouble::Unauthenticated(message)),
         403 if body.is_some() => Err(Trouble::Forbidden(message)),

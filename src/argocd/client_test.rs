@@ -127,7 +127,10 @@ fn a_refresh_names_project_namespace_and_its_deadline() {
     };
     assert!(client.application(&application, Refresh::Normal, Duration::from_secs(15)).result.is_ok());
     let request = asked.recv().unwrap().to_lowercase();
-    assert!(request.starts_with("get /root/api/v1/applications/shop-prod?project=shop&appnamespace=team&refresh=normal http/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("get /root/api/v1/applications/shop-prod?project=shop&appnamespace=team&refresh=normal http/1.1\r\n"),
+        "{request}"
+    );
     assert!(request.contains("grpc-timeout: 14s\r\n") && request.contains("accept: application/json\r\n"), "{request}");
     let revisions = [(1, "1.2".to_owned()), (2, "abc".to_owned())];
     assert!(client.renders(&application, &revisions, Duration::from_secs(5)).result.is_ok());
@@ -139,7 +142,9 @@ fn a_refresh_names_project_namespace_and_its_deadline() {
 
 #[test]
 fn the_time_scale_is_that_of_a_server_on_this_machine_alone() {
-    let (client, _asked) = serve("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nwindlass-sandbox-time-scale: 20\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+    let (client, _asked) = serve(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nwindlass-sandbox-time-scale: 20\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+    );
     assert!((client.time_scale() - 20.0).abs() < f64::EPSILON);
     let (client, _asked) = serve("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
     assert!((client.time_scale() - 1.0).abs() < f64::EPSILON);
@@ -147,9 +152,13 @@ fn the_time_scale_is_that_of_a_server_on_this_machine_alone() {
 
 #[test]
 fn an_empty_list_is_null_and_a_token_is_never_shown() {
-    let (client, _asked) = serve("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 28\r\n\r\n{\"metadata\":{},\"items\":null}");
+    let (client, _asked) = serve(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 28\r\n\r\n{\"metadata\":{},\"items\":null}",
+    );
     assert_eq!(client.list(Duration::from_secs(5)).result, Ok(Vec::new()));
-    let (client, _asked) = serve("HTTP/1.1 500 X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 31\r\n\r\n{\"message\":\"bad token WLCANARY\"}");
+    let (client, _asked) = serve(
+        "HTTP/1.1 500 X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 31\r\n\r\n{\"message\":\"bad token WLCANARY\"}",
+    );
     let shown = format!("{:?}", client.list(Duration::from_secs(5)).result);
     assert!(shown.contains("bad token ***") || shown.contains("Transport"), "{shown}");
     assert!(!shown.contains("WLCANARY"), "{shown}");

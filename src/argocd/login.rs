@@ -113,14 +113,17 @@ impl Login {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = metadata.permissions().mode() & 0o777;
             if mode != 0o600 && mode != 0o400 {
-                return Err(Error::usage(format!("The argocd login file {label} has the permissions {mode:o}; others may read its tokens"))
-                    .hint(format!("Mend it\tchmod 600 {label}")));
+                return Err(Error::usage(format!(
+                    "The argocd login file {label} has the permissions {mode:o}; others may read its tokens"
+                ))
+                .hint(format!("Mend it\tchmod 600 {label}")));
             }
         }
         if metadata.len() > 4 << 20 {
             return Err(Error::usage(format!("The argocd login file {label} is larger than 4 MiB")));
         }
-        let bytes = fs::read(path).map_err(|error| Error::usage(format!("The argocd login file {label} cannot be read: {error}")).because(error))?;
+        let bytes = fs::read(path)
+            .map_err(|error| Error::usage(format!("The argocd login file {label} cannot be read: {error}")).because(error))?;
         // The text of the parser's error may quote the file, which holds tokens: only the place is shown.
         let file = serde_yaml::from_slice(&bytes).map_err(|error| {
             let line = error.location().map_or(0, |location| location.line());

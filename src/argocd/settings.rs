@@ -98,10 +98,19 @@ fn flags(text: &str) -> Result<Flags> {
                 return Err(Error::usage("ARGOCD_OPTS asks for --core, which has no API server; windlass speaks to the API"));
             }
             "--port-forward" if switch(&value) => {
-                return Err(Error::usage("ARGOCD_OPTS asks for --port-forward; windlass opens none").hint("Forward it\tkubectl port-forward, and ARGOCD_SERVER=127.0.0.1:PORT"));
+                return Err(Error::usage("ARGOCD_OPTS asks for --port-forward; windlass opens none")
+                    .hint("Forward it\tkubectl port-forward, and ARGOCD_SERVER=127.0.0.1:PORT"));
             }
-            "--server" | "--auth-token" | "--argocd-context" | "--config" | "--grpc-web-root-path" | "--server-crt" | "--client-crt"
-            | "--client-crt-key" | "--header" | "-H" => {
+            "--server"
+            | "--auth-token"
+            | "--argocd-context"
+            | "--config"
+            | "--grpc-web-root-path"
+            | "--server-crt"
+            | "--client-crt"
+            | "--client-crt-key"
+            | "--header"
+            | "-H" => {
                 let Some(value) = value.or_else(|| words.next()) else {
                     return Err(Error::usage(format!("ARGOCD_OPTS: {name} has no value")));
                 };
@@ -300,8 +309,13 @@ mod tests {
             let settings = found(&[("ARGOCD_SERVER", server), ("ARGOCD_OPTS", options)]);
             assert_eq!((settings.base.as_str(), settings.detect_scheme), (base, detect), "{server} {options}");
         }
-        for (server, options) in [("http://argocd.example", ""), ("https://user:pw@argocd.example", ""), ("a", "--core"), ("a", "--port-forward"), ("a", "'")] {
-            assert!(discover(&environment(&[("ARGOCD_SERVER", server), ("ARGOCD_OPTS", options)]), &Given::default()).is_err(), "{server} {options}");
+        for (server, options) in
+            [("http://argocd.example", ""), ("https://user:pw@argocd.example", ""), ("a", "--core"), ("a", "--port-forward"), ("a", "'")]
+        {
+            assert!(
+                discover(&environment(&[("ARGOCD_SERVER", server), ("ARGOCD_OPTS", options)]), &Given::default()).is_err(),
+                "{server} {options}"
+            );
         }
     }
 

@@ -43,7 +43,13 @@ impl CiRun {
             return some(system, Some(run), get("GITHUB_JOB"), url, get("GITHUB_ACTOR"));
         }
         if environment.has("GITLAB_CI") {
-            return some("gitlab", get("CI_PIPELINE_ID"), get("CI_JOB_NAME"), first(&["CI_JOB_URL", "CI_PIPELINE_URL"]), get("GITLAB_USER_LOGIN"));
+            return some(
+                "gitlab",
+                get("CI_PIPELINE_ID"),
+                get("CI_JOB_NAME"),
+                first(&["CI_JOB_URL", "CI_PIPELINE_URL"]),
+                get("GITLAB_USER_LOGIN"),
+            );
         }
         if environment.has("TF_BUILD") {
             let job = first(&["SYSTEM_STAGENAME", "SYSTEM_JOBNAME", "AGENT_JOBNAME"]);
@@ -58,7 +64,13 @@ impl CiRun {
         }
         if let Some(number) = get("BITBUCKET_BUILD_NUMBER") {
             let repository = get("BITBUCKET_REPO_FULL_NAME").unwrap_or_default().replace('/', "-");
-            return some("bitbucket", Some(format!("{repository}-{number}")), get("BITBUCKET_STEP_UUID"), None, get("BITBUCKET_STEP_TRIGGERER_UUID"));
+            return some(
+                "bitbucket",
+                Some(format!("{repository}-{number}")),
+                get("BITBUCKET_STEP_UUID"),
+                None,
+                get("BITBUCKET_STEP_TRIGGERER_UUID"),
+            );
         }
         if environment.has("JENKINS_URL") {
             return some("jenkins", get("BUILD_TAG"), get("STAGE_NAME"), get("BUILD_URL"), get("BUILD_USER_ID"));

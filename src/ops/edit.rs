@@ -40,7 +40,7 @@ pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
             let Some((path, value)) = YamlPath::split_assignment(text) else {
                 return Err(Error::usage(format!("--set {text} has no '='")).hint("Write\t--set PATH=VALUE"));
             };
-            changes.push(manifest::Change { document: request.document, path: YamlPath::parse(path)?, value: value.to_owned() });
+            changes.push(manifest::Change::Set { document: request.document, path: YamlPath::parse(path)?, value: value.to_owned() });
         }
         manifest::edit(&label, &before, &changes)?
     };

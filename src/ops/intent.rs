@@ -42,10 +42,8 @@ fn hash(parts: &[&str], digits: usize) -> String {
 /// The hash of operation, targets and wanted values.
 #[must_use]
 pub fn payload(operation: Operation, wishes: &[(Target, Vec<(Field, Wanted)>)]) -> String {
-    let mut lines: Vec<String> = wishes
-        .iter()
-        .flat_map(|(target, edits)| edits.iter().map(move |(field, wanted)| format!("{target} {field} {wanted}")))
-        .collect();
+    let mut lines: Vec<String> =
+        wishes.iter().flat_map(|(target, edits)| edits.iter().map(move |(field, wanted)| format!("{target} {field} {wanted}"))).collect();
     lines.sort();
     let mut parts = vec![operation.as_str()];
     parts.extend(lines.iter().map(String::as_str));

@@ -48,7 +48,12 @@ pub fn target_report(change: &TargetChange) -> TargetReport {
         fields: change
             .fields
             .iter()
-            .map(|field| FieldReport { file: field.file.to_string(), path: field.path.clone(), old: field.old.clone(), new: field.new.clone() })
+            .map(|field| FieldReport {
+                file: field.file.to_string(),
+                path: field.path.clone(),
+                old: field.old.clone(),
+                new: field.new.clone(),
+            })
             .collect(),
         applications: change
             .applications

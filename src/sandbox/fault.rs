@@ -1,0 +1,79 @@
+//! The faults that the sandbox can play, each with its name and what it does; they combine.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+
+macro_rules! faults {
+    ($($variant:ident $name:literal $description:literal,)+) => {
+        /// A fault of the platform.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Fault {
+            $(#[doc = $description] $variant,)+
+        }
+
+        impl Fault {
+            /// All of them, in the order of `windlass sandbox faults`.
+            #[must_use]
+            pub fn all() -> &'static [Self] {
+                &[$(Self::$variant,)+]
+            }
+
+            /// Its name on the command line.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it does.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)+ }
+            }
+        }
+    };
+}
+
+faults! {
+    GitDown "git-down" "The Git server refuses connections",
+    ArgocdDown "argocd-down" "Argo CD refuses connections from the start",
+    PushRejected "push-rejected" "The Git server's pre-receive hook refuses every push",
+    PushResponseLost "push-response-lost" "The first push lands and its answer is cut off",
+    StaleHealthy "stale-healthy" "The old health is shown for 10 simulated seconds at the new revision",
+    Degraded "degraded" "Every new version fails to start",
+    SyncFailed "sync-failed" "Every sync of a new version fails",
+    AutoSyncOff "auto-sync-off" "Auto-sync is off for every Application",
+    Slow "slow" "Git and Argo CD take their time over every answer",
+}
+
+impl Fault {
+    /// The fault of this name.
+    ///
+    /// # Errors
+    /// Usage: there is none, with the names there are.
+    pub fn parse(name: &str) -> Result<Self> {
+        Self::all().iter().copied().find(|fault| fault.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::all().iter().map(|fault| fault.name()).collect();
+            Error::usage(format!("There is no fault {name:?}"))
+                .hint(format!("Faults\t{}", names.join(", ")))
+                .hint("What they do\twindlass sandbox faults")
+        })
+    }
+}
+
+/// The faults that are played together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults(BTreeSet<Fault>);
+
+impl Faults {
+    /// These faults.
+    pub fn of(faults: impl IntoIterator<Item = Fault>) -> Self {
+        Self(faults.into_iter().collect())
+    }
+
+    /// Whether this one is played.
+    #[must_use]
+    pub fn has(&self, fault: Fault) -> bool {
+        self.0.contains(&fault)
+    }
+}
