@@ -3,6 +3,8 @@
 //! Who may use whom is written in `tests/architecture.rs` and checked there.
 
 pub mod argocd;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod context;
 pub mod error;
@@ -14,3 +16,63 @@ pub mod ops;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod ui;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::context::{Cancel, Context, Signal};
+use crate::error::{Error, ErrorKind};
+use crate::ops::outcome::Outcome;
+use crate::ui::Ui;
+
+/// Reads the arguments, runs the command, and returns the exit code. Exit codes are documented in `docs/exit-codes.md`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::of_process();
+    watch_signals(context.cancel.clone());
+    let ui = Ui::new(&context, &cli::ui_options(&cli));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        cli::log::start(&context, &ui, &cli.global)?;
+        commands::run(&context, &ui, &cli)
+    }));
+    let code = match ran {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => fail(&ui, &cli, error),
+        Err(_) => fail(
+            &ui,
+            &cli,
+            Error::new(ErrorKind::Internal, "windlass met a fault of its own").with_recorded(model::report::Recorded::Unknown),
+        ),
+    };
+    ExitCode::from(code)
+}
+
+/// Shows an error that came before a result could be made, as text and, where the command has one, as the result object.
+fn fail(ui: &Ui, cli: &Cli, error: Error) -> u8 {
+    let code = error.exit_code();
+    ui.error(&error);
+    if let (cli::Output::Json, Some(operation)) = (cli.global.output, commands::has_result_object(&cli.command)) {
+        ui.report(&Outcome::failed(operation, error).report);
+    }
+    code
+}
+
+/// The first SIGINT or SIGTERM sets the flag that every wait ends on; the second ends the process at once.
+fn watch_signals(cancel: Cancel) {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let (kind, code) = if signal == SIGTERM { (Signal::Terminate, 143) } else { (Signal::Interrupt, 130) };
+            if cancel.is_set() {
+                #[allow(clippy::disallowed_methods, clippy::exit, reason = "a person asked twice")]
+                std::process::exit(code);
+            }
+            cancel.set(kind);
+        }
+    });
+}

@@ -1,5 +1,6 @@
 //! Arguments: the command tree, the global options, and the help that people read first.
 
+pub mod log;
 pub mod values;
 
 use std::path::PathBuf;

@@ -99,8 +99,9 @@ fn wishes(arguments: &Arguments) -> Result<Vec<(ServiceName, ServiceWish)>> {
         let version = argument.version.clone().or_else(|| arguments.version.clone());
         wishes.push((argument.service.clone(), ServiceWish { version, ..ServiceWish::default() }));
     }
+    let count = wishes.len();
     let one = |option: &str| -> Result<usize> {
-        match wishes.len() {
+        match count {
             1 => Ok(0),
             _ => Err(Error::usage(format!("{option} does not say which of the services it means"))
                 .hint("Deploy\tthe services one at a time, or give each its VERSION")),

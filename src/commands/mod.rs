@@ -77,6 +77,7 @@ pub(crate) fn finish(ui: &Ui, global: &Global, outcome: Outcome) -> Result<u8> {
     if let Some(error) = &outcome.failure {
         ui.error(error);
     }
+    ui.hints(&outcome.advice);
     if global.output == Output::Json {
         ui.report(&outcome.report);
     }

@@ -196,6 +196,12 @@ impl Settings {
         if candidates.is_empty() { Err(self.nothing_found(None)) } else { Ok(candidates) }
     }
 
+    /// Whether the user file names a context for when nothing else names a config repo.
+    #[must_use]
+    pub fn has_default_context(&self) -> bool {
+        self.user.default_context.is_some()
+    }
+
     /// The error that lists what was tried.
     #[must_use]
     pub fn nothing_found(&self, clone: Option<&str>) -> Error {

@@ -25,8 +25,20 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Variables of git's that a user sets on purpose and that are honoured. All others that begin with `GIT_` are taken out: inside a hook
 /// or an alias they point at the wrong repository.
 const HONOURED: [&str; 14] = [
-    "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH", "GIT_PROXY_SSL_CAINFO", "GIT_ASKPASS", "GIT_CONFIG_COUNT",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH_VARIANT",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_CERT",
+    "GIT_SSL_KEY",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_EXEC_PATH",
+    "GIT_PROXY_SSL_CAINFO",
+    "GIT_ASKPASS",
+    "GIT_CONFIG_COUNT",
 ];
 
 /// What is said to every git: nothing of a repository or a user makes it run anything, print colours, collect garbage or follow a redirect.
@@ -120,9 +132,10 @@ impl<'a> Call<'a> {
 fn find(context: &Context) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     let path = context.environment.get_os("PATH")?;
-    std::env::split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("git")).find(|file| {
-        std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-    })
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join("git"))
+        .find(|file| std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0))
 }
 
 /// The numbers of `git version 2.39.5 (Apple Git-154)`.
@@ -195,7 +208,8 @@ impl Git {
 
     /// Runs git to its end, at most to the deadline.
     pub(super) fn run(&self, mut call: Call<'_>) -> Result<Ended> {
-        let unstartable = |error: std::io::Error| Error::new(ErrorKind::Environment, format!("git could not be started: {error}")).because(error);
+        let unstartable =
+            |error: std::io::Error| Error::new(ErrorKind::Environment, format!("git could not be started: {error}")).because(error);
         let mut child = self.command(&call).spawn().map_err(unstartable)?;
         tracing::debug!(arguments = ?call.arguments, "git");
         if let (Some(text), Some(mut pipe)) = (call.stdin.take(), child.stdin.take()) {
@@ -206,7 +220,9 @@ impl Git {
         let stderr = collect(child.stderr.take());
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let (sender, ended) = mpsc::channel();
-        std::thread::spawn(move || drop(sender.send(wait(child))));
+        std::thread::spawn(move || {
+            let _ = sender.send(wait(child));
+        });
         let (status, timed_out, cancelled) = self.watch(&ended, pid, &call);
         // A grandchild (a credential daemon) may keep the pipes open; what was written by now is what there is.
         let take = |stream: &Collected| {
@@ -219,7 +235,12 @@ impl Git {
     }
 
     /// Waits for the end, the deadline or a signal to us, whichever comes first.
-    fn watch(&self, ended: &mpsc::Receiver<Option<std::process::ExitStatus>>, pid: Option<Pid>, call: &Call<'_>) -> (Option<std::process::ExitStatus>, bool, bool) {
+    fn watch(
+        &self,
+        ended: &mpsc::Receiver<Option<std::process::ExitStatus>>,
+        pid: Option<Pid>,
+        call: &Call<'_>,
+    ) -> (Option<std::process::ExitStatus>, bool, bool) {
         const LOOK: Duration = Duration::from_millis(100);
         let never = Cancel::new();
         let cancel = if call.ignore_cancel { &never } else { &self.context.cancel };
@@ -247,17 +268,6 @@ impl Git {
     fn signal(&self, pid: Option<Pid>, signal: Signal) {
         let Some(pid) = pid else { return };
         let _ = if self.interactive { kill_process(pid, signal) } else { kill_process_group(pid, signal) };
-    }
-
-    /// Runs git and takes anything but success for a fault of ours or of the cache.
-    pub(super) fn run_locally(&self, call: Call<'_>) -> Result<Ended> {
-        let what = call.arguments.iter().map(|argument| argument.to_string_lossy()).find(|word| !word.starts_with('-')).unwrap_or_default().into_owned();
-        let ended = self.run(call)?;
-        if ended.is_success() {
-            Ok(ended)
-        } else {
-            Err(Error::new(ErrorKind::Environment, format!("git {what} failed in the cache: {}", ended.stderr.trim())))
-        }
     }
 }
 

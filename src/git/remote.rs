@@ -175,9 +175,25 @@ mod tests {
     #[test]
     fn addresses_that_could_hurt() {
         for bad in [
-            "", "-x", "relative/path", "ext::sh -c x", "ext::sh", "https://user:WLCANARY@h/r", "https://WLCANARY@h/r", "http://git.example/c",
-            "ssh://-oProxyCommand=x/c", "-oProxyCommand=x:c", "user:WLCANARY@host:path", "a@-x:c", "host:-x", "https://h/c?x=1", "git://h/c",
-            "https://h./c", "ftp://h/c", "https://h/a\nb", "file://h\u{7}/c",
+            "",
+            "-x",
+            "relative/path",
+            "ext::sh -c x",
+            "ext::sh",
+            "https://user:WLCANARY@h/r",
+            "https://WLCANARY@h/r",
+            "http://git.example/c",
+            "ssh://-oProxyCommand=x/c",
+            "-oProxyCommand=x:c",
+            "user:WLCANARY@host:path",
+            "a@-x:c",
+            "host:-x",
+            "https://h/c?x=1",
+            "git://h/c",
+            "https://h./c",
+            "ftp://h/c",
+            "https://h/a\nb",
+            "file://h\u{7}/c",
         ] {
             let error = RemoteUrl::parse(bad, false).unwrap_err();
             assert!(!error.message().contains("WLCANARY") && !error.hints().iter().any(|hint| hint.contains("WLCANARY")), "{bad}");

@@ -54,8 +54,20 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
         let host = host.split([' ', ':']).next().unwrap_or(host);
         return unavailable(format!("could not resolve host {host}"), Again::No);
     }
-    if has(&["ssl certificate", "certificate verify", "certificate verification", "ssl_connect", "ssl routines", "gnutls_handshake", "tls", "certificate subject name", "certificate problem"]) {
-        let why = after(stderr, "SSL certificate problem:").or_else(|| stderr.lines().find(|line| line.contains("unable to access"))).unwrap_or("TLS failed");
+    if has(&[
+        "ssl certificate",
+        "certificate verify",
+        "certificate verification",
+        "ssl_connect",
+        "ssl routines",
+        "gnutls_handshake",
+        "tls",
+        "certificate subject name",
+        "certificate problem",
+    ]) {
+        let why = after(stderr, "SSL certificate problem:")
+            .or_else(|| stderr.lines().find(|line| line.contains("unable to access")))
+            .unwrap_or("TLS failed");
         return unavailable(format!("TLS: {}", tail_of_access(why)), Again::No);
     }
     for (code, again) in [("401", Again::No), ("403", Again::No), ("404", Again::No)] {
@@ -63,7 +75,15 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
             return trouble(ErrorKind::GitAuth, denied(code), again, Some("Log in\tgit credential, or WINDLASS_GIT_TOKEN in a pipeline"));
         }
     }
-    if has(&["authentication failed", "could not read username", "could not read password", "invalid username or", "permission denied (", "access denied", "invalid credentials"]) {
+    if has(&[
+        "authentication failed",
+        "could not read username",
+        "could not read password",
+        "invalid username or",
+        "permission denied (",
+        "access denied",
+        "invalid credentials",
+    ]) {
         return trouble(
             ErrorKind::GitAuth,
             "The Git server rejects the credentials, or there are none".into(),
@@ -71,7 +91,13 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
             Some("Log in\tgit credential, an ssh key, or WINDLASS_GIT_TOKEN in a pipeline"),
         );
     }
-    if has(&["repository not found", "' not found", "does not appear to be a git repository", "does not exist or you do not have", "project you were looking for could not be found"]) {
+    if has(&[
+        "repository not found",
+        "' not found",
+        "does not appear to be a git repository",
+        "does not exist or you do not have",
+        "project you were looking for could not be found",
+    ]) {
         return trouble(
             ErrorKind::GitAuth,
             "The Git server has no such repository, or hides it from these credentials".into(),
@@ -88,25 +114,46 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
         );
     }
     if has(&["mismatched algorithms", "unknown object format", "object format 'sha256'", "hash algorithm"]) {
-        return trouble(ErrorKind::Usage, "The config repo uses SHA-256 object ids, which windlass does not support".into(), Again::No, None);
+        return trouble(
+            ErrorKind::Usage,
+            "The config repo uses SHA-256 object ids, which windlass does not support".into(),
+            Again::No,
+            None,
+        );
     }
     if has(&["no space left on device", "disk quota exceeded", "read-only file system"]) {
         return trouble(ErrorKind::Environment, "There is no room for the cache on this machine".into(), Again::No, None);
     }
     if has(&["connection refused", "failed to connect", "couldn't connect to server"]) {
-        let why = if has(&["connection refused", "failed to connect", "couldn't connect"]) { "connection refused" } else { "no connection" };
+        let why =
+            if has(&["connection refused", "failed to connect", "couldn't connect"]) { "connection refused" } else { "no connection" };
         return unavailable(why.into(), Again::Briefly);
     }
     if has(&["operation too slow", "timed out", "operation timed out", "connection time-out"]) {
         return unavailable("it is too slow to be usable (time-out)".into(), Again::Yes);
     }
-    if let Some(code) = ["408", "425", "429", "500", "502", "503", "504"].into_iter().find(|code| has(&[&format!("returned error: {code}")])) {
+    if let Some(code) =
+        ["408", "425", "429", "500", "502", "503", "504"].into_iter().find(|code| has(&[&format!("returned error: {code}")]))
+    {
         return unavailable(format!("HTTP {code}"), Again::Yes);
     }
     if has(&["is this a git repository", "not valid: is this", "invalid content-type", "not a git server", "bad line length character"]) {
         return unavailable("the address answers, and not as a Git server does".into(), Again::No);
     }
-    if has(&["early eof", "rpc failed", "unexpected disconnect", "reset by peer", "connection closed", "hung up unexpectedly", "broken pipe", "empty reply from server", "kex_exchange_identification", "ssh_exchange_identification", "connection was reset", "the requested url returned error"]) {
+    if has(&[
+        "early eof",
+        "rpc failed",
+        "unexpected disconnect",
+        "reset by peer",
+        "connection closed",
+        "hung up unexpectedly",
+        "broken pipe",
+        "empty reply from server",
+        "kex_exchange_identification",
+        "ssh_exchange_identification",
+        "connection was reset",
+        "the requested url returned error",
+    ]) {
         return unavailable("the connection broke off".into(), Again::Yes);
     }
     if has(&["no route to host", "network is unreachable"]) {
@@ -118,7 +165,9 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
 fn denied(code: &str) -> String {
     match code {
         "401" => "The Git server rejects the credentials (HTTP 401)".into(),
-        "403" => "The Git server forbids it (HTTP 403): the credentials lack the right, or the repository is archived or does not exist".into(),
+        "403" => {
+            "The Git server forbids it (HTTP 403): the credentials lack the right, or the repository is archived or does not exist".into()
+        }
         _ => "The Git server has no such repository (HTTP 404), or hides it from these credentials".into(),
     }
 }
@@ -144,10 +193,11 @@ impl Trouble {
     }
 }
 
-/// An error for words that nobody knows.
-pub(super) fn unknown(what: &str, stderr: &str) -> Error {
+/// Words that nobody knows.
+pub(super) fn unknown(what: &str, stderr: &str) -> Trouble {
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Error::new(ErrorKind::GitUnavailable, format!("git could not {what}: {}", last.trim().trim_start_matches("fatal: ")))
+    let sentence = format!("git could not {what}: {}", last.trim().trim_start_matches("fatal: "));
+    Trouble { kind: ErrorKind::GitUnavailable, sentence, again: Again::No, hint: None }
 }
 
 #[cfg(test)]
@@ -157,9 +207,17 @@ mod tests {
     #[test]
     fn the_words_of_git_and_ssh_have_their_kinds() {
         for (words, kind, part) in [
-            ("fatal: unable to access 'https://x/': Could not resolve host: git.example", ErrorKind::GitUnavailable, "could not resolve host git.example"),
+            (
+                "fatal: unable to access 'https://x/': Could not resolve host: git.example",
+                ErrorKind::GitUnavailable,
+                "could not resolve host git.example",
+            ),
             ("ssh: Could not resolve hostname git.example: Name or service not known", ErrorKind::GitUnavailable, "could not resolve host"),
-            ("fatal: unable to access 'http://127.0.0.1:1/': Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server", ErrorKind::GitUnavailable, "connection refused"),
+            (
+                "fatal: unable to access 'http://127.0.0.1:1/': Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server",
+                ErrorKind::GitUnavailable,
+                "connection refused",
+            ),
             ("fatal: Authentication failed for 'http://127.0.0.1:1/'", ErrorKind::GitAuth, "rejects"),
             ("fatal: could not read Username for 'https://x': terminal prompts disabled", ErrorKind::GitAuth, "rejects"),
             ("git@x: Permission denied (publickey).", ErrorKind::GitAuth, "rejects"),
@@ -168,7 +226,11 @@ mod tests {
             ("fatal: unable to access 'https://x/': The requested URL returned error: 403", ErrorKind::GitAuth, "403"),
             ("fatal: unable to access 'https://x/': The requested URL returned error: 503", ErrorKind::GitUnavailable, "503"),
             ("fatal: unable to access 'https://x/': The requested URL returned error: 301", ErrorKind::Usage, "redirects"),
-            ("fatal: unable to access 'https://x/': SSL certificate problem: self-signed certificate", ErrorKind::GitUnavailable, "self-signed"),
+            (
+                "fatal: unable to access 'https://x/': SSL certificate problem: self-signed certificate",
+                ErrorKind::GitUnavailable,
+                "self-signed",
+            ),
             ("fatal: http://x/info/refs not valid: is this a git repository?", ErrorKind::GitUnavailable, "not as a Git server"),
             ("error: RPC failed; curl 56\nfatal: early EOF", ErrorKind::GitUnavailable, "broke off"),
             ("fatal: mismatched algorithms: client sha1; server sha256", ErrorKind::Usage, "SHA-256"),
@@ -182,6 +244,9 @@ mod tests {
 
     #[test]
     fn the_servers_words_lose_their_prefix() {
-        assert_eq!(remote_words("To x\nremote: GH006: Protected branch\nremote:\nremote: no\r\nerror: failed"), "GH006: Protected branch\nno");
+        assert_eq!(
+            remote_words("To x\nremote: GH006: Protected branch\nremote:\nremote: no\r\nerror: failed"),
+            "GH006: Protected branch\nno"
+        );
     }
 }

@@ -18,6 +18,19 @@ pub struct CiRun {
 }
 
 impl CiRun {
+    /// Who a commit of this run is by, where git's configuration names nobody: name and address.
+    #[must_use]
+    pub fn identity(&self, environment: &Environment) -> (String, String) {
+        let get = |name: &str| environment.get(name).map(str::to_owned);
+        if let (Some(name), Some(email)) = (get("GITLAB_USER_NAME"), get("GITLAB_USER_EMAIL")) {
+            return (name, email);
+        }
+        let name = self.actor.clone().unwrap_or_else(|| format!("{} run", self.system));
+        // A reserved top-level domain (RFC 2606): nobody's mail ever goes there.
+        let local: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        (name, format!("{local}@{}.invalid", self.system))
+    }
+
     /// The CI run this process is part of, from the variables each system documents; `None` outside CI or where the system gives no
     /// stable id.
     #[must_use]

@@ -126,8 +126,12 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
     let recorded = facts.trailers.as_ref().and_then(|trailers| trailers.payload.clone());
     // An id alone is not enough: anybody with push rights can write one into a message (reliability.md T17).
     if recorded.as_deref() != Some(intent.payload.as_str()) {
-        return Err(Error::precondition(format!("The intent id {} stands for something else: commit {} asked for other values", intent.id, commit.short()))
-            .hint("Ask anew\tthe same command with another --intent, or without one"));
+        return Err(Error::precondition(format!(
+            "The intent id {} stands for something else: commit {} asked for other values",
+            intent.id,
+            commit.short()
+        ))
+        .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
     let then = values(repository, commit, wishes)?;
     if let Some(field) = then.iter().find(|field| field.is_change()) {
@@ -145,7 +149,7 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
     let now = values(repository, &tip.commit, wishes)?;
     if let Some(field) = now.iter().find(|field| field.is_change()) {
         let files: Vec<_> = wishes.iter().flat_map(|wish| wish.edits.iter().map(|(field, _)| field.file.clone())).collect();
-        let later = repository.last_changing(&tip.commit, &files)?.filter(|later| later != commit);
+        let later = repository.last_changing(&tip.commit, &files, &session.deadline)?.filter(|later| later != commit);
         let later = later.as_ref().map_or_else(|| "a later commit".to_owned(), |later| format!("the later commit {}", later.short()));
         return Err(Error::new(
             ErrorKind::Superseded,

@@ -44,9 +44,18 @@ pub struct Request {
 pub fn deploy(context: &Context, settings: &Settings, request: &Request, reporter: &dyn Reporter, prompter: &dyn Prompter) -> Outcome {
     let mut report = outcome::blank(Operation::Deploy.as_str());
     match run(context, settings, request, reporter, prompter, &mut report) {
-        Ok(dry_run) => Outcome { report, failure: None, dry_run },
+        Ok(Ended::Dry(plan)) => Outcome { dry_run: Some(plan), ..Outcome::of(report, Vec::new()) },
+        Ok(Ended::Written(advice)) => Outcome::of(report, advice),
         Err(error) => Outcome::stopped(report, error),
     }
+}
+
+/// How a deploy ended.
+enum Ended {
+    /// Nothing was written; this would have been.
+    Dry(Plan),
+    /// It went as far as asked, with what to do next.
+    Written(Vec<String>),
 }
 
 /// CI markers that make a forge skip every check; in a message they would suppress the very pipelines that guard the branch
@@ -68,7 +77,7 @@ fn run(
     reporter: &dyn Reporter,
     prompter: &dyn Prompter,
     report: &mut crate::model::report::RunReport,
-) -> Result<Option<Plan>> {
+) -> Result<Ended> {
     check_message(request.message.as_deref())?;
     let started = context.clock.monotonic();
     let session = Session::open(context, settings, reporter)?;
@@ -102,7 +111,7 @@ fn run(
     let verification = Verification::prepare(&session, repository, &environment, &wishes, &plan, request.until, reporter)?;
     reporter.report(&Event::Planned { operation: Operation::Deploy, plan: plan.clone(), dry_run: request.dry_run });
     if request.dry_run {
-        return Ok(Some(plan));
+        return Ok(Ended::Dry(plan));
     }
     reporter.report(&Event::IntentChosen { id: chosen.id.clone(), origin: chosen.origin });
     if plan.changes_anything() {
@@ -121,8 +130,7 @@ fn run(
     report.recorded = Recorded::Yes;
     report.changed = changed;
     report.commit = Some(commit.to_string());
-    verify::finish(verification, &session, repository, &commit, changed, reporter, report)?;
-    Ok(None)
+    Ok(Ended::Written(verify::finish(verification, &session, repository, &commit, changed, reporter, report)?))
 }
 
 /// Until windlass opens pull requests, a target that wants one is never pushed.

@@ -1,7 +1,14 @@
 //! Use cases: plan, deliver, wait, deploy. No argument parsing, no printing; they speak upward by events.
 
 pub mod ci;
+pub mod deliver;
+pub mod deploy;
 pub mod edit;
 pub mod intent;
 pub mod outcome;
+pub mod plan;
+pub mod remote;
+pub mod resume;
+pub mod session;
+pub mod verify;
 pub mod wait;

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub failure: Option<Error>,
     /// What `--dry-run` would have written.
     pub dry_run: Option<Plan>,
+    /// What to do next, for people: `Label<TAB>command`.
+    pub advice: Vec<String>,
 }
 
 /// An empty result object of an operation.
@@ -86,13 +88,14 @@ impl Outcome {
         }
         report.hints.extend(error.hints().iter().map(|hint| hint.replace('\t', ": ")));
         report.error = Some(ErrorReport { message: error.message().to_owned() });
-        Self { report, failure: Some(error), dry_run: None }
+        Self { report, failure: Some(error), dry_run: None, advice: Vec::new() }
     }
 
-    /// A run that ended well so far.
+    /// A run that ended, well or with a verdict, with what to do next.
     #[must_use]
-    pub fn of(report: RunReport) -> Self {
-        Self { report, failure: None, dry_run: None }
+    pub fn of(mut report: RunReport, advice: Vec<String>) -> Self {
+        report.hints.extend(advice.iter().map(|hint| hint.replace('\t', ": ")));
+        Self { report, failure: None, dry_run: None, advice }
     }
 }
 

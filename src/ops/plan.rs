@@ -101,7 +101,9 @@ fn assigned_field(resolved: &ResolvedTarget, place: &str) -> Result<Field> {
             let known = files.iter().find(|known| known.as_str() == file || ***known == below);
             let Some(known) = known else {
                 let names: Vec<_> = files.iter().map(|file| file.as_str()).collect();
-                return Err(Error::usage(format!("{file} is no file of {}", resolved.target)).hint(format!("Its files\t{}", names.join(", "))));
+                return Err(
+                    Error::usage(format!("{file} is no file of {}", resolved.target)).hint(format!("Its files\t{}", names.join(", ")))
+                );
             };
             ((*known).clone(), path)
         }
@@ -163,7 +165,11 @@ pub fn compute(snapshot: &Snapshot<'_>, wishes: &[TargetWish], text: &CommitText
     let targets: Vec<TargetChange> = wishes
         .iter()
         .zip(changes)
-        .map(|(wish, fields)| TargetChange { target: wish.resolved.target.clone(), fields, applications: wish.resolved.applications.clone() })
+        .map(|(wish, fields)| TargetChange {
+            target: wish.resolved.target.clone(),
+            fields,
+            applications: wish.resolved.applications.clone(),
+        })
         .collect();
     let message = message(text, &targets)?;
     Ok(Plan { base: snapshot.commit().clone(), targets, edits, message })

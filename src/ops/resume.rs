@@ -39,12 +39,19 @@ pub enum Wanted {
 pub fn resume(context: &Context, settings: &Settings, wanted: &Wanted, until: Until, reporter: &dyn Reporter) -> Outcome {
     let mut report = outcome::blank("wait");
     match run(context, settings, wanted, until, reporter, &mut report) {
-        Ok(()) => Outcome::of(report),
+        Ok(advice) => Outcome::of(report, advice),
         Err(error) => Outcome::stopped(report, error),
     }
 }
 
-fn run(context: &Context, settings: &Settings, wanted: &Wanted, until: Until, reporter: &dyn Reporter, report: &mut RunReport) -> Result<()> {
+fn run(
+    context: &Context,
+    settings: &Settings,
+    wanted: &Wanted,
+    until: Until,
+    reporter: &dyn Reporter,
+    report: &mut RunReport,
+) -> Result<Vec<String>> {
     let session = Session::open(context, settings, reporter)?;
     let (other, commit) = find(&session, wanted)?;
     let repository = other.as_ref().unwrap_or(&session.repository);
@@ -69,7 +76,7 @@ fn run(context: &Context, settings: &Settings, wanted: &Wanted, until: Until, re
     let watched = watch_list(repository, &commit, facts.parents.first(), &targets)?;
     report.targets = watched.iter().map(|watched| outcome::target_report(&watched.change)).collect();
     let operation = facts.trailers.as_ref().map_or(Operation::Deploy, |trailers| trailers.operation);
-    let verification = Verification::resume(&session, &watched, operation, until, reporter)?;
+    let verification = Verification::resume(&session, repository, &watched, operation, until, reporter)?;
     verify::finish(verification, &session, repository, &commit, false, reporter, report)
 }
 
@@ -100,7 +107,13 @@ fn find(session: &Session<'_>, wanted: &Wanted) -> Result<(Option<ConfigReposito
 }
 
 /// The newest commit that changed a declared field of one of the services.
-fn newest(session: &Session<'_>, repository: &ConfigRepository, tip: &Sha, services: &[ServiceName], environment: &EnvironmentName) -> Result<Sha> {
+fn newest(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    tip: &Sha,
+    services: &[ServiceName],
+    environment: &EnvironmentName,
+) -> Result<Sha> {
     let snapshot = repository.snapshot(tip)?;
     let tree = SnapshotTree(&snapshot);
     let targets = services.iter().map(|service| session.map.resolve(service, environment, &tree)).collect::<Result<Vec<_>>>()?;
@@ -108,7 +121,7 @@ fn newest(session: &Session<'_>, repository: &ConfigRepository, tip: &Sha, servi
     drop(snapshot);
     let mut from = tip.clone();
     loop {
-        let Some(commit) = repository.last_changing(&from, &files)? else {
+        let Some(commit) = repository.last_changing(&from, &files, &session.deadline)? else {
             return Err(Error::usage(format!("No release of {} in {environment} was found in Git", names(services)))
                 .hint("A commit\twindlass wait COMMIT"));
         };
@@ -130,11 +143,20 @@ fn names(services: &[ServiceName]) -> String {
 
 /// The targets of a commit: those its trailers name, else those whose declared fields it changed, else those whose path holds a changed
 /// file (design section 3).
-fn targets_of(session: &Session<'_>, repository: &ConfigRepository, commit: &Sha, facts: &crate::git::CommitFacts) -> Result<Vec<ResolvedTarget>> {
+fn targets_of(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    commit: &Sha,
+    facts: &crate::git::CommitFacts,
+) -> Result<Vec<ResolvedTarget>> {
     let snapshot = repository.snapshot(commit)?;
     let tree = SnapshotTree(&snapshot);
     if let Some(trailers) = &facts.trailers {
-        return trailers.targets.iter().map(|trailer| session.map.resolve(&trailer.target.service, &trailer.target.environment, &tree)).collect();
+        return trailers
+            .targets
+            .iter()
+            .map(|trailer| session.map.resolve(&trailer.target.service, &trailer.target.environment, &tree))
+            .collect();
     }
     let paths = repository.changed_paths(commit)?;
     let touching = session.map.targets_touching(&paths, &tree)?;

@@ -12,6 +12,8 @@ use crate::model::event::{Event, Reporter};
 use crate::model::names::BranchName;
 use crate::model::path::RepositoryPath;
 
+use super::remote;
+
 /// The name of the map in the config repo.
 pub const MAP_FILE: &str = "windlass.yaml";
 
@@ -53,14 +55,29 @@ impl<'a> Session<'a> {
     /// When there is no config repo to open, Git does not answer, or the map is missing or wrong.
     pub fn open(context: &'a Context, settings: &'a Settings, reporter: &dyn Reporter) -> Result<Self> {
         let deadline = Deadline::after(&context.clock, settings.timeout());
-        let remote = settings.repository()?;
-        reporter.report(&Event::Working { what: "fetching".to_owned() });
-        let repository = ConfigRepository::open(context, super::remote::git_settings(context, settings, &remote)?)?;
-        let tip = repository.fetch(&deadline)?;
-        let snapshot = repository.snapshot(&tip.commit)?;
-        let map = Self::read_map(context, settings, &snapshot)?;
-        drop(snapshot);
-        Ok(Self { context, settings, repository, tip, map, deadline })
+        let mut without_map = None;
+        for candidate in settings.candidates()? {
+            reporter.report(&Event::Working { what: "fetching".to_owned() });
+            let git_settings = remote::git_settings(context, settings, &candidate)?;
+            let (repository, tip) = match ConfigRepository::connect(context, git_settings, reporter, &deadline) {
+                Ok(found) => found,
+                // Somebody stands in some clone; that its remote is of no use here is no fault.
+                Err(error) if candidate.only_with_map && settings.has_default_context() => {
+                    without_map = Some(format!("{} ({})", candidate.origin, error.message()));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let snapshot = repository.snapshot(&tip.commit)?;
+            if candidate.only_with_map && settings.map_file().is_none() && snapshot.read(&RepositoryPath::parse(MAP_FILE)?)?.is_none() {
+                without_map = Some(format!("{} has no {MAP_FILE} at its tip", candidate.origin));
+                continue;
+            }
+            let map = Self::read_map(context, settings, &snapshot)?;
+            drop(snapshot);
+            return Ok(Self { context, settings, repository, tip, map, deadline });
+        }
+        Err(settings.nothing_found(without_map.as_deref()))
     }
 
     fn read_map(context: &Context, settings: &Settings, snapshot: &Snapshot<'_>) -> Result<Map> {
@@ -86,8 +103,7 @@ impl<'a> Session<'a> {
     pub fn branch(&self, branch: Option<&BranchName>) -> Result<(Option<ConfigRepository>, Tip)> {
         match branch {
             Some(other) if *other != self.tip.branch => {
-                let repository = self.repository.with_branch(other)?;
-                let tip = repository.fetch(&self.deadline)?;
+                let (repository, tip) = self.repository.with_branch(other, &self.deadline)?;
                 Ok((Some(repository), tip))
             }
             _ => Ok((None, self.tip.clone())),

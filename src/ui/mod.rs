@@ -47,6 +47,24 @@ pub struct Options {
     pub yes: bool,
 }
 
+/// Where log lines go: without secrets, without control characters, whole lines.
+#[derive(Clone)]
+pub struct LogStream(terminal::Stream);
+
+impl LogStream {
+    /// The text as it may be shown or kept.
+    #[must_use]
+    pub fn clean(&self, text: &str) -> String {
+        let text = self.0.redacted(text);
+        text.lines().map(|line| sanitise::line(line) + "\n").collect()
+    }
+
+    /// Writes it to stderr.
+    pub fn write(&self, text: &str) {
+        self.0.write(text);
+    }
+}
+
 /// What people see.
 pub struct Ui {
     terminal: Terminal,
@@ -66,6 +84,12 @@ impl Ui {
             terminal,
             quiet: options.quiet,
         }
+    }
+
+    /// Where log lines go.
+    #[must_use]
+    pub fn log_stream(&self) -> LogStream {
+        LogStream(self.terminal.stderr.clone())
     }
 
     /// Who hears of events.

@@ -1,7 +1,9 @@
 //! The streams: where output goes, whether somebody looks, how wide it is, and which marks and colours it can show.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use console::Term;
@@ -14,6 +16,7 @@ use crate::context::Environment;
 enum Sink {
     Stdout,
     Stderr,
+    #[cfg(test)]
     Memory(Arc<Mutex<Vec<u8>>>),
 }
 
@@ -26,13 +29,13 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn write(&self, text: &str) {
-        let mut text = text.to_owned();
-        for secret in self.secrets.iter() {
-            if text.contains(secret) {
-                text = text.replace(secret, "***");
-            }
-        }
-        self.write_bytes(text.as_bytes());
+        self.write_bytes(self.redacted(text).as_bytes());
+    }
+
+    /// The text without the secrets this run was given.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        let hide = |text: String, secret: &String| if text.contains(secret) { text.replace(secret, "***") } else { text };
+        self.secrets.iter().fold(text.to_owned(), hide)
     }
 
     pub(super) fn write_bytes(&self, bytes: &[u8]) {
@@ -42,6 +45,7 @@ impl Stream {
                 out.write_all(bytes).and_then(|()| out.flush())
             }
             Sink::Stderr => io::stderr().lock().write_all(bytes),
+            #[cfg(test)]
             Sink::Memory(memory) => memory.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes),
         };
     }

@@ -1,0 +1,456 @@
+//! Verification: what is asked of Argo CD before the push, the wait after it, and how both come into the result object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::outcome;
+use super::plan::TargetWish;
+use super::remote;
+use super::session::{Session, SnapshotTree};
+use super::wait::{self, GitFacts, Severity, SourceExpectation, WaitRequest, WaitTarget};
+use crate::argocd::api::{ArgoCd, Trouble};
+use crate::argocd::client::Client;
+use crate::argocd::verdict::{self, WantedField};
+use crate::argocd::wire::Application;
+use crate::config::map::{ArgoChoice, Environment};
+use crate::config::targets::ResolvedTarget;
+use crate::context::Deadline;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::{ConfigRepository, Snapshot};
+use crate::manifest;
+use crate::model::event::{Event, Reporter};
+use crate::model::field::{Field, FieldSelector, Wanted};
+use crate::model::image::{ImageReference, is_digest};
+use crate::model::intent::{Operation, Until};
+use crate::model::names::{ApplicationReference, EnvironmentName, Target};
+use crate::model::path::RepositoryPath;
+use crate::model::plan::{Plan, TargetChange};
+use crate::model::report::{Recorded, RunReport};
+use crate::model::revision::{Relation, Sha};
+use crate::model::verdict::{Verdict, VerdictKind};
+
+/// What to do where Argo CD rejects the credentials.
+pub const LOGIN_HINT: &str = "Log in\targocd login SERVER, or ARGOCD_AUTH_TOKEN in a pipeline";
+
+/// How long the questions before the push may take in all. Argo CD is not on the request path: without an answer the push goes on.
+const BEFORE: Duration = Duration::from_secs(8);
+/// How long Git may take over one question of the wait.
+const QUESTION: Duration = Duration::from_secs(30);
+
+/// A target of a commit that is waited for, with the values the commit holds.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The target.
+    pub resolved: ResolvedTarget,
+    /// What the commit changed, for the result object.
+    pub change: TargetChange,
+    /// What each field says at the commit.
+    pub wanted: Vec<(Field, Wanted)>,
+}
+
+/// The Applications behind one Argo CD server.
+struct Group {
+    client: Client,
+    targets: Vec<WaitTarget>,
+    baseline: BTreeMap<ApplicationReference, Application>,
+}
+
+/// What is known of Argo CD before the push, and what to wait for after it.
+pub struct Verification {
+    groups: Vec<Group>,
+    until: Until,
+    operation: Operation,
+    rejected: Option<String>,
+}
+
+/// One target with the values that its fields will have.
+struct Subject<'a> {
+    resolved: &'a ResolvedTarget,
+    values: Vec<(Field, String)>,
+    version: String,
+}
+
+impl Verification {
+    /// Asks Argo CD, before the push, what stands there and whether the commit could reach it at all.
+    ///
+    /// # Errors
+    /// Usage: a target with no Argo CD, although one is to be waited for. Precondition: an Application reads elsewhere.
+    pub fn prepare(
+        session: &Session<'_>,
+        repository: &ConfigRepository,
+        environment: &Environment,
+        wishes: &[TargetWish],
+        plan: &Plan,
+        until: Until,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let snapshot = repository.snapshot(&plan.base)?;
+        let mut subjects = Vec::new();
+        for wish in wishes {
+            let values = planned_values(&snapshot, plan, wish)?;
+            subjects.push(Subject { resolved: &wish.resolved, version: version(&values), values });
+        }
+        let mut verification = Self::over(session, repository, &subjects, until, plan_operation(plan), reporter)?;
+        verification.look_before(session, &snapshot, environment, reporter)?;
+        Ok(verification)
+    }
+
+    /// The same for a commit that stands already: nothing is asked before.
+    ///
+    /// # Errors
+    /// Usage: a target with no Argo CD, although one is to be waited for.
+    pub fn resume(
+        session: &Session<'_>,
+        repository: &ConfigRepository,
+        watched: &[Watched],
+        operation: Operation,
+        until: Until,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let mut subjects = Vec::new();
+        for watched in watched {
+            let values: Vec<(Field, String)> = watched.wanted.iter().map(|(field, wanted)| (field.clone(), wanted.to_string())).collect();
+            subjects.push(Subject { resolved: &watched.resolved, version: version(&values), values });
+        }
+        Self::over(session, repository, &subjects, until, operation, reporter)
+    }
+
+    fn over(
+        session: &Session<'_>,
+        repository: &ConfigRepository,
+        subjects: &[Subject<'_>],
+        until: Until,
+        operation: Operation,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let mut by_server: BTreeMap<Option<String>, Vec<WaitTarget>> = BTreeMap::new();
+        for subject in subjects {
+            let named = match &subject.resolved.environment.argocd {
+                ArgoChoice::None => continue,
+                ArgoChoice::Named(name) => Some(name.clone()),
+                ArgoChoice::Default => None,
+            };
+            if subject.resolved.applications.is_empty() {
+                if until > Until::Merged {
+                    return Err(no_application(&subject.resolved.target));
+                }
+                continue;
+            }
+            let targets = subject.resolved.applications.iter().map(|application| wait_target(repository, subject, application));
+            by_server.entry(named).or_default().extend(targets);
+        }
+        let mut groups = Vec::new();
+        for (named, targets) in by_server {
+            let found = remote::argocd(session.context, session.settings, named.as_deref());
+            match found {
+                Ok(Some(client)) => groups.push(Group { client, targets, baseline: BTreeMap::new() }),
+                Ok(None) if until > Until::Merged => return Err(no_server(&targets)),
+                Err(error) if until > Until::Merged => return Err(error),
+                Ok(None) => {}
+                Err(error) => reporter.report(&Event::Warning(error.message().to_owned())),
+            }
+        }
+        Ok(Self { groups, until, operation, rejected: None })
+    }
+
+    /// Why Argo CD rejects the credentials, when it does.
+    #[must_use]
+    pub fn rejected(&self) -> Option<&str> {
+        self.rejected.as_deref()
+    }
+
+    fn look_before(
+        &mut self,
+        session: &Session<'_>,
+        snapshot: &Snapshot<'_>,
+        environment: &Environment,
+        reporter: &dyn Reporter,
+    ) -> Result<()> {
+        let deadline = Deadline::after(&session.context.clock, BEFORE).at_most(session.deadline.left());
+        for group in &mut self.groups {
+            let references: Vec<ApplicationReference> = group.targets.iter().map(|target| target.application.clone()).collect();
+            let answers = wait::baseline(&group.client, &references, &deadline);
+            let answered = answers.values().any(Result::is_ok);
+            let others = if answered { group.client.list(deadline.left().max(Duration::from_millis(100))).result.ok() } else { None };
+            let environments = neighbours(session, snapshot, &group.targets, environment);
+            let mut away = false;
+            for target in &group.targets {
+                match answers.get(&target.application) {
+                    Some(Ok(application)) => {
+                        for finding in wait::precheck(target, application, others.as_deref(), &environments) {
+                            match finding.severity {
+                                Severity::Warns => reporter.report(&Event::Warning(finding.message)),
+                                Severity::Blocks => return Err(blocked(&finding.message)),
+                            }
+                        }
+                        group.baseline.insert(target.application.clone(), application.clone());
+                    }
+                    Some(Err(Trouble::Unauthenticated(why))) => self.rejected = Some(why.clone()),
+                    Some(Err(trouble)) if !away => {
+                        away = matches!(trouble, Trouble::Transport(_) | Trouble::Unavailable { .. } | Trouble::NotArgoCd(_));
+                        reporter.report(&Event::Warning(before_words(target, trouble)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn plan_operation(plan: &Plan) -> Operation {
+    crate::model::release::Trailers::parse(&plan.message).map_or(Operation::Deploy, |trailers| trailers.operation)
+}
+
+fn no_application(target: &Target) -> Error {
+    Error::usage(format!("{target} has no Application in the map, so nothing could prove that it runs"))
+        .hint("Name it\tapplication: in windlass.yaml, or argocd: none for the environment")
+        .hint("Or record only\tthe same command with --until recorded")
+}
+
+fn no_server(targets: &[WaitTarget]) -> Error {
+    let of = targets.first().map(|target| format!(" that runs {}", target.target)).unwrap_or_default();
+    Error::usage(format!("No Argo CD is known{of}, so nothing could prove that it runs"))
+        .hint("Its address\targocd login SERVER, or ARGOCD_SERVER and ARGOCD_AUTH_TOKEN")
+        .hint("Or record only\tthe same command with --until recorded")
+}
+
+fn blocked(why: &str) -> Error {
+    Error::precondition(why.to_owned()).hint("Look\twhat the Application reads: spec.source of it, and branch and path in windlass.yaml")
+}
+
+fn before_words(target: &WaitTarget, trouble: &Trouble) -> String {
+    let name = &target.application.name;
+    match trouble {
+        Trouble::NotFound(_) => format!("Argo CD has no Application {name}"),
+        Trouble::Forbidden(why) => format!("Argo CD does not show the Application {name} ({why})"),
+        Trouble::Transport(why) | Trouble::NotArgoCd(why) | Trouble::Malformed(why) => {
+            format!("Argo CD does not answer ({why}); the change will be recorded, and enforced when it is back")
+        }
+        Trouble::Unavailable { status, message, .. } => {
+            format!("Argo CD does not answer (HTTP {status}: {message}); the change will be recorded, and enforced when it is back")
+        }
+        Trouble::Refused { status, message, .. } => format!("Argo CD refuses to show the Application {name} (HTTP {status}: {message})"),
+        Trouble::Unauthenticated(why) => format!("Argo CD rejects the credentials ({why})"),
+    }
+}
+
+/// The Applications of the same services in the other environments, to be told apart by cluster and namespace.
+fn neighbours(
+    session: &Session<'_>,
+    snapshot: &Snapshot<'_>,
+    targets: &[WaitTarget],
+    environment: &Environment,
+) -> Vec<(ApplicationReference, EnvironmentName)> {
+    let services: BTreeSet<_> = targets.iter().map(|target| target.target.service.clone()).collect();
+    let mut found = Vec::new();
+    for other in session.map.environments().iter().filter(|other| other.name != environment.name) {
+        for service in &services {
+            // A service need not be in every environment.
+            if let Ok(target) = session.map.resolve(service, &other.name, &SnapshotTree(snapshot)) {
+                found.extend(target.applications.into_iter().map(|application| (application, other.name.clone())));
+            }
+        }
+    }
+    found
+}
+
+/// What each wished-for field will say: read back from the planned bytes, so that the wait looks for what Git really holds.
+fn planned_values(snapshot: &Snapshot<'_>, plan: &Plan, wish: &TargetWish) -> Result<Vec<(Field, String)>> {
+    let mut values = Vec::new();
+    for (field, _) in &wish.edits {
+        let edited = plan.edits.iter().find(|edit| edit.file == field.file).and_then(|edit| edit.after.clone());
+        let bytes = match edited {
+            Some(bytes) => Some(bytes),
+            None => snapshot.read(&field.file)?,
+        };
+        if let Some(value) = bytes.map(|bytes| manifest::read(&bytes, field)).transpose()?.and_then(|reading| reading.value) {
+            values.push((field.clone(), value));
+        }
+    }
+    Ok(values)
+}
+
+/// The version in a sentence: each value once.
+fn version(values: &[(Field, String)]) -> String {
+    super::plan::version_of(values.iter().map(|(_, value)| Some(value.as_str()))).unwrap_or_default()
+}
+
+/// The whole image that an image field stands for at this value.
+fn image(selector: &FieldSelector, value: &str) -> Option<ImageReference> {
+    let name = match selector {
+        FieldSelector::KustomizeImage { name } | FieldSelector::ContainerImage { repository: name } => name,
+        _ => return None,
+    };
+    let whole = match value.split_once('@') {
+        // A repository before the version: Kustomize replaces the image's name.
+        _ if value.contains('/') => value.to_owned(),
+        None if is_digest(value) => format!("{name}@{value}"),
+        Some((tag, digest)) if tag.is_empty() => format!("{name}@{digest}"),
+        _ => format!("{name}:{value}"),
+    };
+    ImageReference::parse(&whole).ok()
+}
+
+fn wait_target(repository: &ConfigRepository, subject: &Subject<'_>, application: &ApplicationReference) -> WaitTarget {
+    let mut files: Vec<RepositoryPath> = subject.values.iter().map(|(field, _)| field.file.clone()).collect();
+    if files.is_empty() {
+        files.push(subject.resolved.path.clone());
+    }
+    files.dedup();
+    WaitTarget {
+        target: subject.resolved.target.clone(),
+        application: application.clone(),
+        fields: subject.values.iter().map(|(field, value)| WantedField { field: field.clone(), value: value.clone() }).collect(),
+        images: subject.values.iter().filter_map(|(field, value)| image(&field.selector, value)).collect(),
+        source: SourceExpectation { repository: repository.url().as_str().to_owned(), branch: repository.branch().clone(), files },
+        version: subject.version.clone(),
+    }
+}
+
+/// What the wait asks Git, answered from the cache and, where that is not enough, from the remote.
+struct Facts<'a> {
+    repository: &'a ConfigRepository,
+    session: &'a Session<'a>,
+    commit: &'a Sha,
+    targets: &'a [WaitTarget],
+}
+
+impl Facts<'_> {
+    fn deadline(&self) -> Deadline {
+        self.session.deadline.at_most(QUESTION)
+    }
+}
+
+impl GitFacts for Facts<'_> {
+    fn relation(&self, revision: &str) -> Relation {
+        self.repository.relation(self.commit, revision, &self.deadline()).unwrap_or(Relation::Unresolved)
+    }
+
+    fn fields_hold(&self, revision: &Sha, target: usize) -> Option<bool> {
+        let snapshot = self.repository.snapshot(revision).ok()?;
+        for wanted in &self.targets.get(target)?.fields {
+            let Some(bytes) = snapshot.read(&wanted.field.file).ok()? else { return Some(false) };
+            match manifest::read(&bytes, &wanted.field) {
+                Ok(reading) if reading.value.as_ref() == Some(&wanted.value) => {}
+                Ok(_) => return Some(false),
+                // The place is gone, so our value is.
+                Err(error) if error.kind() == ErrorKind::Precondition => return Some(false),
+                Err(_) => return None,
+            }
+        }
+        Some(true)
+    }
+
+    fn describe(&self, revision: &Sha) -> Option<String> {
+        self.repository.describe(revision)
+    }
+
+    fn branch_contains_ours(&self) -> Option<bool> {
+        self.repository.contains(self.commit, &self.deadline()).ok()
+    }
+}
+
+/// Waits as far as asked, and writes what was found into the result object. Returns what to do next.
+///
+/// # Errors
+/// When a signal ended the wait; what is recorded stands in the result object.
+pub fn finish(
+    verification: Verification,
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    commit: &Sha,
+    changed: bool,
+    reporter: &dyn Reporter,
+    report: &mut RunReport,
+) -> Result<Vec<String>> {
+    let resume = format!("windlass wait {commit}{}", session.settings.resume_flags());
+    let short_resume = format!("windlass wait {}{}", commit.short(), session.settings.resume_flags());
+    let until = match verification.until {
+        Until::Recorded | Until::Merged => {
+            report.resume = changed.then_some(resume);
+            return Ok(Vec::new());
+        }
+        Until::Synced => verdict::Until::Synced,
+        Until::Healthy => verdict::Until::Healthy,
+    };
+    let mut verdicts: Vec<(Target, Verdict)> = Vec::new();
+    for group in verification.groups {
+        let facts = Facts { repository, session, commit, targets: &group.targets };
+        let request = WaitRequest {
+            commit: commit.clone(),
+            targets: group.targets.clone(),
+            baseline: group.baseline,
+            until,
+            deadline: session.deadline.clone(),
+            operation: verification.operation,
+        };
+        let found = wait::wait(session.context, &group.client, &facts, &request, reporter);
+        verdicts.extend(group.targets.iter().map(|target| target.target.clone()).zip(found));
+        links(&group.client, &group.targets, &verdicts, report);
+    }
+    outcome::settle(report, &verdicts);
+    if let Some(signal) = session.context.cancel.signal() {
+        report.resume = Some(resume);
+        return Err(Error::new(
+            outcome::interrupted(signal),
+            format!("Stopped waiting; {} stands in Git, and Argo CD goes on with it", commit.short()),
+        )
+        .with_recorded(Recorded::Yes)
+        .hint(format!("Resume\t{short_resume}")));
+    }
+    let mut advice = advice(&verdicts, report);
+    if report.exit_code != 0 && verdicts.iter().any(|(_, verdict)| is_open(verdict.kind)) {
+        report.resume = Some(resume);
+        advice.push(format!("Resume\t{short_resume}"));
+    }
+    Ok(advice)
+}
+
+/// Whether the state may still change for the better by itself, so that waiting on makes sense.
+fn is_open(kind: VerdictKind) -> bool {
+    use VerdictKind as V;
+    !matches!(kind, V::Deployed | V::NoEffect | V::Superseded | V::SyncFailed | V::NotTracking | V::Overridden | V::RolledBackInArgo)
+}
+
+/// The address for people of each Application that did not end well.
+fn links(client: &Client, targets: &[WaitTarget], verdicts: &[(Target, Verdict)], report: &mut RunReport) {
+    for target in targets {
+        let bad = verdicts.iter().any(|(_, verdict)| verdict.application == target.application && !verdict.kind.is_success());
+        if let Some(link) = client.link(&target.application).filter(|_| bad) {
+            report.hints.push(format!("Look closer: {link}"));
+        }
+    }
+}
+
+/// The exact next commands, by what was found.
+fn advice(verdicts: &[(Target, Verdict)], report: &mut RunReport) -> Vec<String> {
+    use VerdictKind as V;
+    let mut advice = Vec::new();
+    for (target, verdict) in verdicts {
+        match verdict.kind {
+            V::SyncFailed | V::Degraded | V::DegradedBefore => {
+                let old = report
+                    .targets
+                    .iter()
+                    .find(|entry| entry.service == target.service.as_str() && entry.environment == target.environment.as_str())
+                    .and_then(|entry| super::plan::version_of(entry.fields.iter().map(|field| field.old.as_deref())))
+                    .filter(|old| report.changed && !old.contains([',', ' ']));
+                if let Some(old) = old {
+                    advice.push(format!("Take it back\twindlass deploy {}={old} -e {}", target.service, target.environment));
+                }
+            }
+            V::AuthError => advice.push(LOGIN_HINT.to_owned()),
+            V::AutoSyncDisabled => advice.push(format!("Sync it\targocd app sync {}", verdict.application.name)),
+            V::ArgoUnavailable => {
+                advice.push("The change is recorded in Git and not enforced: what runs keeps running as it is.".to_owned());
+            }
+            _ => {}
+        }
+    }
+    // Links were collected first; on screens they stand last.
+    let links: Vec<String> = std::mem::take(&mut report.hints);
+    advice.extend(links.into_iter().map(|link| link.replacen(": ", "\t", 1)));
+    advice.dedup();
+    advice
+}
