@@ -57,6 +57,7 @@ pub struct Arguments {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
+    /// How far to go and how long to wait.
     #[command(flatten)]
     pub waiting: Waiting,
 

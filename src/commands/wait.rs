@@ -32,6 +32,7 @@ pub struct Arguments {
     #[arg(long, value_name = "ID", conflicts_with = "subjects")]
     pub intent: Option<String>,
 
+    /// How far to go and how long to wait.
     #[command(flatten)]
     pub waiting: Waiting,
 }

@@ -57,6 +57,8 @@ impl RemoteUrl {
         }
         // scp form: user@host:path, where no slash stands before the colon.
         match text.split_once(':') {
+            // `user:secret@host:path` would be a host named `user`; it is a secret in the wrong place.
+            Some((place, path)) if !place.contains(['/', '@']) && path.contains('@') => Err(secret()),
             Some((place, path)) if !place.contains('/') && !path.starts_with(':') && !path.is_empty() => {
                 let (user, host) = place.rsplit_once('@').map_or((None, place), |(user, host)| (Some(user), host));
                 if let Some(user) = user {

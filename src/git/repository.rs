@@ -220,16 +220,18 @@ impl Shared {
             }
             Err(error) => error,
         };
-        tracing::debug!(%error, "the cache is made anew");
+        tracing::debug!(%error, "the cache is broken");
+        self.mend(branch, commit)?;
+        self.with_objects(&work).map_err(|error| broken(&error))
+    }
+
+    /// Makes the cache anew, with the branch and one commit in it.
+    pub(super) fn mend(&self, branch: &BranchName, commit: &Sha) -> Result<()> {
         let deadline = Deadline::after(&self.context.clock, Duration::from_secs(120));
-        let lock = self.cache.lock(&self.context.cancel)?;
+        let _lock = self.cache.lock(&self.context.cancel)?;
         self.start_anew()?;
         self.fetch_branch(branch, true, &deadline)?;
-        if !self.has_tree_of(commit) {
-            self.fetch_commit(commit, &deadline)?;
-        }
-        drop(lock);
-        self.with_objects(&work).map_err(|error| broken(&error))
+        if self.has_tree_of(commit) { Ok(()) } else { self.fetch_commit(commit, &deadline) }
     }
 
     fn start_anew(&self) -> Result<()> {

@@ -5,8 +5,9 @@ use git2::{ObjectType, Oid, Repository};
 
 use super::cache::Store;
 use super::repository::{ConfigRepository, parse_oid};
+use super::transport::Failure;
 use crate::context::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::path::RepositoryPath;
 use crate::model::revision::Sha;
 
@@ -144,12 +145,30 @@ impl<'a> Snapshot<'a> {
         }
         let shared = &self.repository.shared;
         let deadline = Deadline::after(&shared.context.clock, std::time::Duration::from_secs(120));
-        let lock = shared.cache.lock(&shared.context.cancel)?;
         let store = shared.cache.path(Store::Tip);
-        let outcome = shared.with_retries(&deadline, &mut || shared.transport.fetch_objects(&store, &missing, &deadline))?;
-        drop(lock);
-        shared.reopen();
-        outcome.map_err(super::transport::Failure::error)
+        let attempt = || -> Result<Result<(), Failure>> {
+            let _lock = shared.cache.lock(&shared.context.cancel)?;
+            let outcome = shared.with_retries(&deadline, &mut || shared.transport.fetch_objects(&store, &missing, &deadline))?;
+            shared.reopen();
+            Ok(outcome)
+        };
+        let outcome = match attempt()? {
+            Err(failure) if failure.is_local() => {
+                shared.mend(&self.repository.branch, &self.commit)?;
+                attempt()?
+            }
+            outcome => outcome,
+        };
+        outcome.map_err(Failure::error)
+    }
+
+    fn bytes(&self, path: &RepositoryPath, oid: Oid) -> Result<Vec<u8>> {
+        self.fetch_missing(vec![oid])?;
+        let size = self.objects(|repository| Ok(repository.odb()?.read_header(oid)?.0))?;
+        if size > MOST_BYTES {
+            return Err(Error::content(format!("{path}: it has {size} bytes; {MOST_BYTES} is the limit")));
+        }
+        self.objects(|repository| Ok(repository.find_blob(oid)?.content().to_vec()))
     }
 
     /// The bytes of a file; nothing when there is no such file.
@@ -158,12 +177,11 @@ impl<'a> Snapshot<'a> {
     /// Content: it is or lies behind a symbolic link or a submodule, is a Git LFS pointer, or is larger than 64 MiB; and those of Git.
     pub fn read(&self, path: &RepositoryPath) -> Result<Option<Vec<u8>>> {
         let Some((oid, _)) = self.file(path)? else { return Ok(None) };
-        self.fetch_missing(vec![oid])?;
-        let size = self.objects(|repository| Ok(repository.odb()?.read_header(oid)?.0))?;
-        if size > MOST_BYTES {
-            return Err(Error::content(format!("{path}: it has {size} bytes; {MOST_BYTES} is the limit")));
-        }
-        let bytes = self.objects(|repository| Ok(repository.find_blob(oid)?.content().to_vec()))?;
+        // A cache that was made anew in between lost the file again.
+        let bytes = match self.bytes(path, oid) {
+            Err(error) if error.kind() == ErrorKind::Environment => self.bytes(path, oid)?,
+            bytes => bytes?,
+        };
         if bytes.starts_with(LFS) {
             return Err(Error::content(format!("{path}:1: it is a pointer of Git LFS; its content is not in the repository")));
         }
