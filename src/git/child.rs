@@ -109,6 +109,9 @@ pub(super) struct Git {
     context: Context,
     interactive: bool,
     credential: Option<Credential>,
+    /// The user's ssh command, which is told to ask nothing where nobody could answer; absent where git is not to reach ssh, or the
+    /// program is none whose options are known (`GIT_SSH`).
+    ssh: Option<String>,
 }
 
 /// One call of git.
@@ -147,21 +150,36 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 impl Git {
     /// Finds git and checks its version.
-    pub(super) fn find(context: &Context, interactive: bool, credential: Option<Credential>) -> Result<Self> {
+    pub(super) fn find(context: &Context, interactive: bool, credential: Option<Credential>, reaches_ssh: bool) -> Result<Self> {
         let Some(program) = find(context) else {
             return Err(Error::new(ErrorKind::Environment, "git was not found on the PATH").hint("Install\tgit 2.39 or later"));
         };
-        let git = Self { program, context: context.clone(), interactive, credential };
+        let mut git = Self { program, context: context.clone(), interactive, credential, ssh: None };
         let deadline = Deadline::after(&context.clock, Duration::from_secs(20));
         let ended = git.run(Call::new(["version"], &deadline))?;
         match version(&ended.text()) {
-            Some(found) if found >= OLDEST => Ok(git),
+            Some(found) if found >= OLDEST => {
+                if reaches_ssh && !interactive && context.environment.get("GIT_SSH").is_none() {
+                    git.ssh = Some(git.ssh_command(&deadline)?);
+                }
+                Ok(git)
+            }
             Some((major, minor)) => Err(Error::new(
                 ErrorKind::Environment,
                 format!("git {major}.{minor} at {} is too old: windlass needs {}.{} or later", git.program.display(), OLDEST.0, OLDEST.1),
             )),
             None => Err(Error::new(ErrorKind::Environment, format!("{} does not say which git it is", git.program.display()))),
         }
+    }
+
+    /// The ssh command of the environment, of git's configuration, or plain `ssh` (git-config(1), core.sshCommand).
+    fn ssh_command(&self, deadline: &Deadline) -> Result<String> {
+        if let Some(command) = self.context.environment.get("GIT_SSH_COMMAND") {
+            return Ok(command.to_owned());
+        }
+        let ended = self.run(Call::new(["config", "--get", "core.sshCommand"], deadline))?;
+        let configured = ended.text().trim().to_owned();
+        Ok(if ended.is_success() && !configured.is_empty() { configured } else { "ssh".to_owned() })
     }
 
     fn command(&self, call: &Call<'_>) -> Command {
@@ -179,9 +197,8 @@ impl Git {
         }
         command.env("LC_ALL", "C").env("GIT_ALLOW_PROTOCOL", "https:ssh:http:file");
         if !self.interactive {
-            command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GIT_ASKPASS").env_remove("SSH_ASKPASS");
-            let ssh = self.context.environment.get("GIT_SSH_COMMAND").unwrap_or("ssh");
-            if self.context.environment.get("GIT_SSH").is_none() {
+            command.env("GIT_TERMINAL_PROMPT", "0").env_remove("SSH_ASKPASS");
+            if let Some(ssh) = &self.ssh {
                 command.env("GIT_SSH_COMMAND", format!("{ssh} -o BatchMode=yes -o ConnectTimeout=15"));
             }
         }

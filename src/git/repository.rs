@@ -105,7 +105,7 @@ impl ConfigRepository {
                 secret: secret.clone(),
             },
         );
-        let git = Git::find(context, settings.interactive, credential)?;
+        let git = Git::find(context, settings.interactive, credential, settings.url.scheme() == Scheme::Ssh)?;
         let (cache, warning) = Cache::open(&settings.cache, &settings.url)?;
         if let Some(warning) = warning {
             reporter.report(&Event::Warning(warning));
