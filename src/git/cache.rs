@@ -126,6 +126,14 @@ impl Cache {
         }
     }
 
+    /// Whether another process holds the cache for longer than anybody works with it.
+    ///
+    /// # Errors
+    /// Environment: the lock cannot be asked for.
+    pub(super) fn is_stuck(&self, cancel: &Cancel) -> Result<bool> {
+        Ok(matches!(Lock::take(&self.folder.join("lock"), PATIENCE, cancel, &mut || ())?, Locked::Busy))
+    }
+
     /// The lock under which a branch is planned on and pushed to.
     pub(super) fn branch_lock(&self, branch: &str, patience: Duration, cancel: &Cancel, queued: &mut dyn FnMut()) -> Result<Locked> {
         let digest: String = Sha256::digest(branch.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();

@@ -3,9 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ use crate::error::{Error, ErrorKind, Result};
 const OLDEST: (u32, u32) = (2, 39);
 /// The most that is kept of either stream, in bytes.
 const MOST_OUTPUT: usize = 64 << 20;
+/// After this long without an end, the connection itself is in doubt.
+const SUSPICION: Duration = Duration::from_secs(8);
+/// How long a connection of our own may take before the host counts as unreachable.
+const PROBE: Duration = Duration::from_secs(3);
 /// How long a child that was told to end may take.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -122,12 +127,15 @@ pub(super) struct Call<'a> {
     pub deadline: &'a Deadline,
     /// Goes on although somebody asked us to stop: for the one look at what a push became.
     pub ignore_cancel: bool,
+    /// The host and port that the call connects to. git knows no time-out for a connection (reliability.md 1.5/2: a dropped SYN hung for
+    /// longer than anybody waits), so a call that takes long is ended when the host takes no connection from us either.
+    pub connects_to: Option<(&'a str, u16)>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>, deadline: &'a Deadline) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { arguments, stdin: None, environment: Vec::new(), deadline, ignore_cancel: false }
+        Self { arguments, stdin: None, environment: Vec::new(), deadline, ignore_cancel: false, connects_to: None }
     }
 }
 
@@ -240,7 +248,8 @@ impl Git {
         std::thread::spawn(move || {
             let _ = sender.send(wait(child));
         });
-        let (status, timed_out, cancelled) = self.watch(&ended, pid, &call);
+        let watched = self.watch(&ended, pid, &call);
+        let (status, timed_out, cancelled) = (watched.status, watched.timed_out, watched.cancelled);
         // A grandchild (a credential daemon) may keep the pipes open; what was written by now is what there is.
         let take = |stream: &Collected| {
             let _ = stream.done.recv_timeout(Duration::from_secs(1));
@@ -248,36 +257,44 @@ impl Git {
         };
         let (stdout, stderr) = (take(&stdout), take(&stderr));
         let code = status.and_then(|status| status.code().or_else(|| status.signal().map(|_| -1))).filter(|code| *code >= 0);
-        Ok(Ended { code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned(), timed_out, cancelled })
+        let mut stderr = String::from_utf8_lossy(&stderr).into_owned();
+        if let Some((host, port)) = call.connects_to.filter(|_| watched.unreachable) {
+            stderr.push_str(&format!("\nfatal: Failed to connect to {host} port {port}: connection timed out\n"));
+        }
+        Ok(Ended { code, stdout, stderr, timed_out, cancelled })
     }
 
-    /// Waits for the end, the deadline or a signal to us, whichever comes first.
-    fn watch(
-        &self,
-        ended: &mpsc::Receiver<Option<std::process::ExitStatus>>,
-        pid: Option<Pid>,
-        call: &Call<'_>,
-    ) -> (Option<std::process::ExitStatus>, bool, bool) {
+    /// Waits for the end, the deadline, a signal to us, or the proof that there is no connection, whichever comes first.
+    fn watch(&self, ended: &mpsc::Receiver<Option<ExitStatus>>, pid: Option<Pid>, call: &Call<'_>) -> Watched {
         const LOOK: Duration = Duration::from_millis(100);
         let never = Cancel::new();
         let cancel = if call.ignore_cancel { &never } else { &self.context.cancel };
-        let (mut timed_out, mut cancelled) = (false, false);
+        let started = self.context.clock.monotonic();
+        let mut suspected = false;
+        let mut watched = Watched::default();
         loop {
             let left = call.deadline.left();
             match ended.recv_timeout(LOOK.min(left.max(Duration::from_millis(1)))) {
-                Ok(status) => return (status, timed_out, cancelled),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return (None, timed_out, cancelled),
+                Ok(status) => return Watched { status, ..watched },
+                Err(mpsc::RecvTimeoutError::Disconnected) => return watched,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            timed_out = call.deadline.has_passed();
-            cancelled = cancel.is_set();
-            if timed_out || cancelled {
+            if let Some(place) = call.connects_to
+                && !suspected
+                && self.context.clock.monotonic().saturating_sub(started) >= SUSPICION
+            {
+                suspected = true;
+                watched.unreachable = !takes_connections(place);
+            }
+            watched.timed_out = call.deadline.has_passed();
+            watched.cancelled = cancel.is_set();
+            if watched.timed_out || watched.cancelled || watched.unreachable {
                 self.signal(pid, Signal::TERM);
                 if let Ok(status) = ended.recv_timeout(GRACE) {
-                    return (status, timed_out, cancelled);
+                    return Watched { status, ..watched };
                 }
                 self.signal(pid, Signal::KILL);
-                return (ended.recv_timeout(GRACE).ok().flatten(), timed_out, cancelled);
+                return Watched { status: ended.recv_timeout(GRACE).ok().flatten(), ..watched };
             }
         }
     }
@@ -288,7 +305,22 @@ impl Git {
     }
 }
 
-fn wait(mut child: Child) -> Option<std::process::ExitStatus> {
+/// What ended a child.
+#[derive(Default)]
+struct Watched {
+    status: Option<ExitStatus>,
+    timed_out: bool,
+    cancelled: bool,
+    unreachable: bool,
+}
+
+/// Whether the host takes a connection. A name that cannot be resolved counts as a yes: git says so itself, and better.
+fn takes_connections((host, port): (&str, u16)) -> bool {
+    let Ok(addresses) = (host, port).to_socket_addrs() else { return true };
+    addresses.take(3).any(|address| TcpStream::connect_timeout(&address, PROBE).is_ok())
+}
+
+fn wait(mut child: Child) -> Option<ExitStatus> {
     child.wait().ok()
 }
 

@@ -28,6 +28,8 @@ const VERIFY: Duration = Duration::from_secs(15);
 /// The first window of the back-off after a lost race, and the largest (reliability.md 3.5; full jitter).
 const FIRST_WINDOW: Duration = Duration::from_millis(500);
 const LARGEST_WINDOW: Duration = Duration::from_secs(90);
+/// How long we queue behind other processes of this machine; one that was stopped while it holds the branch must not stop everybody.
+const QUEUE: Duration = Duration::from_secs(90);
 /// How often a push that the server neither took nor refused in so many words is tried again.
 const MOST_STUMBLES: u32 = 4;
 
@@ -136,7 +138,7 @@ impl Attempt<'_> {
         let shared = &self.repository.shared;
         let branch = self.repository.branch.clone();
         let mut queued = || self.reporter.report(&Event::Queued { branch: branch.clone() });
-        let patience = self.request.budget.min(self.request.deadline.left());
+        let patience = QUEUE.min(self.request.deadline.left());
         match shared.cache.branch_lock(branch.as_str(), patience, &shared.context.cancel, &mut queued)? {
             Locked::Held(lock) => Ok(Some(lock)),
             Locked::Busy => Ok(None),

@@ -135,6 +135,18 @@ impl RemoteUrl {
         self.scheme
     }
 
+    /// Host and port of an http or https address.
+    #[must_use]
+    pub fn host_and_port(&self) -> Option<(String, u16)> {
+        if !matches!(self.scheme, Scheme::Http | Scheme::Https) {
+            return None;
+        }
+        let url = Url::parse(&self.text).ok()?;
+        // An IPv6 address stands in brackets only inside an address of this kind.
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some((host, url.port_or_known_default()?))
+    }
+
     /// Scheme, host and port; nothing for a local path.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {

@@ -106,14 +106,21 @@ impl ConfigRepository {
             },
         );
         let git = Git::find(context, settings.interactive, credential, settings.url.scheme() == Scheme::Ssh)?;
-        let (cache, warning) = Cache::open(&settings.cache, &settings.url)?;
+        let (mut cache, warning) = Cache::open(&settings.cache, &settings.url)?;
         if let Some(warning) = warning {
             reporter.report(&Event::Warning(warning));
         }
-        let transport = Box::new(GitCli(git.clone()));
+        // Somebody who stopped while holding the cache must not stop everybody (reliability.md row 35).
+        if cache.is_stuck(&context.cancel)? {
+            reporter.report(&Event::Warning(
+                "Another windlass holds the cache and does not go on; a temporary one serves for this run".to_owned(),
+            ));
+            cache = Cache::temporary(&settings.url)?;
+        }
+        let transport = Box::new(GitCli::new(git.clone(), &settings.url, &context.environment));
         let shared = Shared { context: context.clone(), settings, cache, git, transport, objects: Mutex::new(None) };
         let shared = Arc::new(shared);
-        let _lock = shared.cache.lock(&context.cancel)?;
+        let lock = shared.cache.lock(&context.cancel)?;
         shared.cache.heal(Store::Tip)?;
         let (branch, commit) = match shared.settings.branch.clone() {
             Some(branch) => {
@@ -122,7 +129,7 @@ impl ConfigRepository {
             }
             None => shared.fetch_default(deadline)?,
         };
-        drop(_lock);
+        drop(lock);
         Ok((Self { shared, branch: branch.clone() }, Tip { branch, commit }))
     }
 

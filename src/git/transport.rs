@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::child::{Call, Ended, Git, path_argument};
+use super::remote::RemoteUrl;
 use super::trouble::{self, Again, Trouble};
-use crate::context::Deadline;
+use crate::context::{Deadline, Environment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::names::BranchName;
 use crate::model::revision::Sha;
@@ -144,14 +145,14 @@ pub(super) trait Transport: Send + Sync {
 }
 
 /// The user's own git.
-pub(super) struct GitCli(pub Git);
-
-fn call<'a>(store: &Path, arguments: &[&str], deadline: &'a Deadline) -> Call<'a> {
-    let mut call = Call::new(std::iter::empty::<&str>(), deadline);
-    call.arguments.push(path_argument("--git-dir=", store));
-    call.arguments.extend(arguments.iter().map(Into::into));
-    call
+pub(super) struct GitCli {
+    git: Git,
+    /// The host and port of an http remote that is reached without a proxy.
+    place: Option<(String, u16)>,
 }
+
+/// Variables that send git through a proxy (curl's spelling: `http_proxy` in lower case only).
+const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 fn outcome<T>(what: &str, ended: Ended, value: impl FnOnce(&Ended) -> T) -> Result<T, Failure> {
     if ended.is_success() { Ok(value(&ended)) } else { Err(Failure::of(what, ended)) }
@@ -166,11 +167,24 @@ fn refs(text: &str) -> Vec<RemoteRef> {
 }
 
 impl GitCli {
+    pub(super) fn new(git: Git, url: &RemoteUrl, environment: &Environment) -> Self {
+        let place = url.host_and_port().filter(|_| PROXIES.iter().all(|name| environment.get(name).is_none()));
+        Self { git, place }
+    }
+
+    fn call<'a>(&'a self, store: &Path, arguments: &[&str], deadline: &'a Deadline) -> Call<'a> {
+        let mut call = Call::new(std::iter::empty::<&str>(), deadline);
+        call.arguments.push(path_argument("--git-dir=", store));
+        call.arguments.extend(arguments.iter().map(Into::into));
+        call.connects_to = self.place.as_ref().map(|(host, port)| (host.as_str(), *port));
+        call
+    }
+
     fn ls_remote(&self, store: &Path, arguments: &[&str], deadline: &Deadline, ignore_cancel: bool) -> Result<Result<Ended, Failure>> {
-        let mut call = call(store, &["ls-remote", "--quiet"], deadline);
+        let mut call = self.call(store, &["ls-remote", "--quiet"], deadline);
         call.arguments.extend(arguments.iter().map(Into::into));
         call.ignore_cancel = ignore_cancel;
-        let ended = self.0.run(call)?;
+        let ended = self.git.run(call)?;
         Ok(if ended.is_success() { Ok(ended) } else { Err(Failure::of("read the branches of the remote", ended)) })
     }
 }
@@ -190,7 +204,7 @@ impl Transport for GitCli {
         arguments.extend(depth.as_deref());
         arguments.extend(["--", "origin"]);
         arguments.extend(fetch.refspecs.iter().map(String::as_str));
-        let ended = self.0.run(call(store, &arguments, fetch.deadline))?;
+        let ended = self.git.run(self.call(store, &arguments, fetch.deadline))?;
         Ok(outcome("fetch", ended, |_| ()))
     }
 
@@ -209,9 +223,9 @@ impl Transport for GitCli {
             "--stdin",
             "origin",
         ];
-        let mut call = call(store, &arguments, deadline);
+        let mut call = self.call(store, &arguments, deadline);
         call.stdin = Some(ids.iter().flat_map(|id| format!("{id}\n").into_bytes()).collect());
-        Ok(outcome("fetch objects", self.0.run(call)?, |_| ()))
+        Ok(outcome("fetch objects", self.git.run(call)?, |_| ()))
     }
 
     fn read_branch(
@@ -247,7 +261,7 @@ impl Transport for GitCli {
         let refspec = format!("{new}:{name}");
         let arguments =
             ["push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", &lease, "--", "origin", &refspec];
-        let ended = self.0.run(call(store, &arguments, deadline))?;
+        let ended = self.git.run(self.call(store, &arguments, deadline))?;
         let text = ended.text();
         let line = text.lines().find(|line| line.contains(&format!("\t{refspec}\t")) || line.contains(&format!(":{name}\t")));
         let flag = line.and_then(|line| line.chars().next());

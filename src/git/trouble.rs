@@ -124,6 +124,9 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
     if has(&["no space left on device", "disk quota exceeded", "read-only file system"]) {
         return trouble(ErrorKind::Environment, "There is no room for the cache on this machine".into(), Again::No, None);
     }
+    if has(&["failed to connect"]) && has(&["connection timed out"]) {
+        return unavailable("no connection within the time a connection may take".into(), Again::No);
+    }
     if has(&["connection refused", "failed to connect", "couldn't connect to server"]) {
         let why =
             if has(&["connection refused", "failed to connect", "couldn't connect"]) { "connection refused" } else { "no connection" };
