@@ -65,7 +65,7 @@ fn raw_parents(repository: &Repository, oid: Oid) -> Result<Vec<Sha>, git2::Erro
 
 impl Shared {
     /// A local question to git about one of the stores; its answer when it ended well.
-    fn ask(&self, store: Store, arguments: &[&str], deadline: &Deadline) -> Result<Option<String>> {
+    pub(super) fn ask(&self, store: Store, arguments: &[&str], deadline: &Deadline) -> Result<Option<String>> {
         let mut call = Call::new(std::iter::empty::<&str>(), deadline);
         call.arguments.push(path_argument("--git-dir=", &self.cache.path(store)));
         call.arguments.extend(arguments.iter().map(Into::into));
@@ -278,7 +278,7 @@ impl ConfigRepository {
         }
     }
 
-    fn deepen(&self, depth: Depth, deadline: &Deadline) -> Result<()> {
+    pub(super) fn deepen(&self, depth: Depth, deadline: &Deadline) -> Result<()> {
         let shared = &self.shared;
         let _lock = shared.cache.lock(&shared.context.cancel)?;
         shared.cache.heal(Store::Tip)?;

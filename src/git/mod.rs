@@ -9,6 +9,8 @@ mod child;
 mod commit;
 mod history;
 mod lock;
+mod log;
+mod merge;
 mod publish;
 mod remote;
 mod repository;
@@ -25,6 +27,8 @@ mod rig_test;
 
 pub use commit::Identity;
 pub use history::CommitFacts;
+pub use log::{LogPage, LogQuery};
+pub use merge::{Merged, merge_file};
 pub use publish::{Proposal, Publish, Published};
 pub use remote::{RemoteUrl, Scheme};
 pub use repository::{ConfigRepository, GitSettings, Tip};

@@ -126,14 +126,20 @@ impl<'a> Snapshot<'a> {
     /// # Errors
     /// Content: a path leads through a link; and those of Git.
     pub fn prefetch(&self, files: &[RepositoryPath]) -> Result<()> {
-        let mut wanted: Vec<Oid> = Vec::new();
-        for file in files {
-            wanted.extend(self.file(file)?.map(|(oid, _)| oid));
-        }
-        self.fetch_missing(wanted)
+        self.fetch_missing(self.blobs(files)?)
     }
 
-    fn fetch_missing(&self, mut wanted: Vec<Oid>) -> Result<()> {
+    /// The objects of those files that exist.
+    pub(super) fn blobs(&self, files: &[RepositoryPath]) -> Result<Vec<Oid>> {
+        let mut found = Vec::new();
+        for file in files {
+            found.extend(self.file(file)?.map(|(oid, _)| oid));
+        }
+        Ok(found)
+    }
+
+    /// Fetches the objects that are not here, in one request.
+    pub(super) fn fetch_missing(&self, mut wanted: Vec<Oid>) -> Result<()> {
         wanted.sort();
         wanted.dedup();
         let missing: Vec<String> = self.objects(|repository| {

@@ -4,9 +4,103 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::field::FieldChange;
 use super::intent::{IntentId, Operation};
 use super::names::{EnvironmentName, ServiceName, Target};
 use super::revision::Sha;
+
+/// What made a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReleaseKind {
+    /// `deploy`
+    #[serde(rename = "deploy")]
+    Deploy,
+    /// `promote`
+    #[serde(rename = "promote")]
+    Promote,
+    /// `rollback`
+    #[serde(rename = "rollback")]
+    Rollback,
+    /// A commit without our trailers.
+    #[serde(rename = "by-hand")]
+    ByHand,
+}
+
+impl ReleaseKind {
+    /// The word of JSON and of `--operation`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::ByHand => "by-hand",
+        }
+    }
+}
+
+impl From<Operation> for ReleaseKind {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Deploy => Self::Deploy,
+            Operation::Promote => Self::Promote,
+            Operation::Rollback => Self::Rollback,
+        }
+    }
+}
+
+/// A release of one target: a commit that changed its fields, read back from Git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The commit.
+    pub commit: Sha,
+    /// What it was made on: its first parent; absent for the first commit of all.
+    pub parent: Option<Sha>,
+    /// The target.
+    pub target: Target,
+    /// What made it.
+    pub kind: ReleaseKind,
+    /// What it changed.
+    pub fields: Vec<FieldChange>,
+    /// The version before; absent when there was none.
+    pub old: Option<String>,
+    /// The version after; absent when it took the fields away.
+    pub new: Option<String>,
+    /// The author's name.
+    pub author: String,
+    /// When it was committed, in seconds since 1970.
+    pub time: i64,
+    /// The first line of the message.
+    pub subject: String,
+    /// Why: the reason or ticket, else the user's own text.
+    pub why: Option<String>,
+    /// What windlass recorded.
+    pub trailers: Option<Trailers>,
+    /// The releases it takes back.
+    pub reverts: Vec<Sha>,
+    /// The later release that took it back and still stands.
+    pub reverted_by: Option<Sha>,
+    /// What Argo CD said of its values just before they were replaced.
+    pub health: Option<OldHealth>,
+    /// Other targets that the same commit changed, as its trailers say.
+    pub shared_with: Vec<Target>,
+}
+
+impl Release {
+    /// Whether it still stands: nothing later took it back.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        self.reverted_by.is_none()
+    }
+}
+
+/// The commits that git's own words in a message say it takes back (`git revert`).
+#[must_use]
+pub fn reverts_in(message: &str) -> Vec<Sha> {
+    const MARK: &str = "This reverts commit ";
+    let after = message.match_indices(MARK).map(|(at, _)| &message[at + MARK.len()..]);
+    after.filter_map(|rest| Sha::parse(rest.get(..40)?).ok()).collect()
+}
 
 /// The keys that only windlass writes. A user's text that begins a line with one of them is indented, so that no reader takes it for ours.
 pub const RESERVED_PREFIX: &str = "windlass-";
@@ -20,6 +114,18 @@ pub struct TargetTrailer {
     pub old: Option<String>,
     /// What stands there now.
     pub new: String,
+}
+
+/// One `Windlass-Old-Health: service/env STATUS SINCE` line: what Argo CD said of the values that a release replaced, seen just before it.
+/// It is how Git alone knows which versions were healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OldHealth {
+    /// Service and environment.
+    pub target: Target,
+    /// The worst health of its Applications, as Argo CD spells it: `Healthy`, `Degraded`.
+    pub status: String,
+    /// Since when, in seconds since 1970; absent when Argo CD did not say.
+    pub since: Option<i64>,
 }
 
 /// What a commit message records of a release.
@@ -45,6 +151,8 @@ pub struct Trailers {
     pub promoted_from: Option<(EnvironmentName, Sha)>,
     /// `Windlass-Reverts`, one per release that is taken back.
     pub reverts: Vec<Sha>,
+    /// `Windlass-Old-Health`, one per target that could be seen.
+    pub old_health: Vec<OldHealth>,
 }
 
 /// One line, whatever the text was: control characters become blanks, runs of blanks one.
@@ -68,6 +176,7 @@ impl Trailers {
             ticket: None,
             promoted_from: None,
             reverts: Vec::new(),
+            old_health: Vec::new(),
         }
     }
 
@@ -106,6 +215,10 @@ impl Trailers {
         }
         for revert in &self.reverts {
             let _ = writeln!(out, "Windlass-Reverts: {revert}");
+        }
+        for health in &self.old_health {
+            let since = health.since.map(|since| format!(" {since}")).unwrap_or_default();
+            let _ = writeln!(out, "Windlass-Old-Health: {} {}{since}", health.target, one_word(&health.status));
         }
         out
     }
@@ -150,6 +263,7 @@ impl Trailers {
                     found.promoted_from = Some((EnvironmentName::parse(environment).ok()?, Sha::parse(commit).ok()?));
                 }
                 "windlass-reverts" => found.reverts.push(Sha::parse(value).ok()?),
+                "windlass-old-health" => found.old_health.extend(parse_old_health(value)),
                 _ => {}
             }
         }
@@ -159,11 +273,28 @@ impl Trailers {
     }
 }
 
+/// Letters only: the word of a server, in a line that is read back.
+fn one_word(text: &str) -> String {
+    let word: String = text.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+    if word.is_empty() { "Unknown".to_owned() } else { word }
+}
+
+fn parse_target_name(text: &str) -> Option<Target> {
+    let (service, environment) = text.split_once('/')?;
+    Some(Target { service: ServiceName::parse(service).ok()?, environment: EnvironmentName::parse(environment).ok()? })
+}
+
+fn parse_old_health(value: &str) -> Option<OldHealth> {
+    let mut words = value.split(' ');
+    let target = parse_target_name(words.next()?)?;
+    let status = words.next()?.to_owned();
+    Some(OldHealth { target, status, since: words.next().and_then(|since| since.parse().ok()) })
+}
+
 fn parse_target(value: &str) -> Option<TargetTrailer> {
     let (target, change) = value.split_once(' ')?;
-    let (service, environment) = target.split_once('/')?;
     let (old, new) = change.split_once(" -> ")?;
-    let target = Target { service: ServiceName::parse(service).ok()?, environment: EnvironmentName::parse(environment).ok()? };
+    let target = parse_target_name(target)?;
     Some(TargetTrailer { target, old: (old != "(none)").then(|| old.to_owned()), new: new.to_owned() })
 }
 
@@ -214,6 +345,8 @@ mod tests {
         trailers.promoted_from = Some((EnvironmentName::parse("staging").unwrap(), Sha::parse(&"a".repeat(40)).unwrap()));
         trailers.reverts = vec![Sha::parse(&"b".repeat(40)).unwrap()];
         trailers.targets[0].old = None;
+        trailers.old_health =
+            vec![OldHealth { target: trailers.targets[0].target.clone(), status: "Healthy".into(), since: Some(1_700_000_000) }];
         let message = trailers.message("deploy checkout 1.4.2 to prod", "because\n\nof this");
         assert_eq!(Trailers::parse(&message), Some(trailers));
     }

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::intent::ChosenIntent;
-use super::plan::{self, CommitText, TargetWish};
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{ConfigRepository, Proposal, Publish, Published, Snapshot};
-use crate::manifest;
 use crate::model::event::{Event, Reporter};
 use crate::model::field::FieldChange;
 use crate::model::plan::Plan;
@@ -38,6 +36,21 @@ pub enum Delivered {
     },
 }
 
+/// What is to be delivered: planned on any tip, and looked for in any commit.
+pub trait Planner {
+    /// The plan on this tip.
+    ///
+    /// # Errors
+    /// When it cannot be planned there.
+    fn plan(&self, snapshot: &Snapshot<'_>) -> Result<Plan>;
+
+    /// What would have to change at a commit for the wanted values to stand there; entries without a change stand already.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    fn missing(&self, snapshot: &Snapshot<'_>) -> Result<Vec<FieldChange>>;
+}
+
 /// Delivers the plan to the branch.
 ///
 /// # Errors
@@ -48,8 +61,7 @@ pub fn deliver(
     session: &Session<'_>,
     repository: &ConfigRepository,
     intent: &ChosenIntent,
-    wishes: &[TargetWish],
-    text: &CommitText,
+    planner: &dyn Planner,
     first: &Plan,
     reporter: &dyn Reporter,
     started: Duration,
@@ -66,7 +78,7 @@ pub fn deliver(
     let published = repository.publish(
         &request,
         &mut |snapshot: &Snapshot<'_>| {
-            let plan = if *snapshot.commit() == first.base { first.clone() } else { plan::compute(snapshot, wishes, text)? };
+            let plan = if *snapshot.commit() == first.base { first.clone() } else { planner.plan(snapshot)? };
             refuse_stale_win(first, &plan, snapshot)?;
             let proposal = if plan.changes_anything() {
                 Proposal::Commit { edits: plan.edits.clone(), message: plan.message.clone() }
@@ -85,7 +97,7 @@ pub fn deliver(
             Ok(Delivered::Landed { commit, plan: landed_plan })
         }
         Published::AlreadyLanded { commit } => {
-            already(session, repository, intent, wishes, &commit)?;
+            already(session, repository, intent, planner, &commit)?;
             reporter.report(&Event::AlreadyRecorded { commit: commit.clone(), branch });
             Ok(Delivered::Already { commit })
         }
@@ -121,7 +133,7 @@ fn refuse_stale_win(first: &Plan, now: &Plan, snapshot: &Snapshot<'_>) -> Result
 }
 
 /// A commit with our intent id stands on the branch: it must be the very payload, it must have written our values, and they must stand.
-fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &ChosenIntent, wishes: &[TargetWish], commit: &Sha) -> Result<()> {
+fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &ChosenIntent, planner: &dyn Planner, commit: &Sha) -> Result<()> {
     let facts = repository.commit(commit)?;
     let recorded = facts.trailers.as_ref().and_then(|trailers| trailers.payload.clone());
     // An id alone is not enough: anybody with push rights can write one into a message (reliability.md T17).
@@ -133,7 +145,7 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
         ))
         .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
-    let then = values(repository, commit, wishes)?;
+    let then = planner.missing(&repository.snapshot(commit)?)?;
     if let Some(field) = then.iter().find(|field| field.is_change()) {
         return Err(Error::precondition(format!(
             "Commit {} carries the intent id {} and did not write {} at {} in {}",
@@ -146,9 +158,9 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
         .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
     let tip = repository.fetch(&session.deadline)?;
-    let now = values(repository, &tip.commit, wishes)?;
+    let now = planner.missing(&repository.snapshot(&tip.commit)?)?;
     if let Some(field) = now.iter().find(|field| field.is_change()) {
-        let files: Vec<_> = wishes.iter().flat_map(|wish| wish.edits.iter().map(|(field, _)| field.file.clone())).collect();
+        let files: Vec<_> = now.iter().map(|field| field.file.clone()).collect();
         let later = repository.last_changing(&tip.commit, &files, &session.deadline)?.filter(|later| later != commit);
         let later = later.as_ref().map_or_else(|| "a later commit".to_owned(), |later| format!("the later commit {}", later.short()));
         return Err(Error::new(
@@ -165,21 +177,4 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
         .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
     Ok(())
-}
-
-/// What the wished-for fields say at a commit, as changes that would be needed.
-fn values(repository: &ConfigRepository, commit: &Sha, wishes: &[TargetWish]) -> Result<Vec<FieldChange>> {
-    let snapshot = repository.snapshot(commit)?;
-    let files: Vec<_> = wishes.iter().flat_map(|wish| wish.edits.iter().map(|(field, _)| field.file.clone())).collect();
-    snapshot.prefetch(&files)?;
-    let mut changes = Vec::new();
-    for wish in wishes {
-        for (field, wanted) in &wish.edits {
-            let Some(bytes) = snapshot.read(&field.file)? else {
-                return Err(Error::precondition(format!("The file {} does not exist at {}", field.file, commit.short())));
-            };
-            changes.extend(manifest::apply(&field.file, &bytes, &[(field.clone(), wanted.clone())])?.changes);
-        }
-    }
-    Ok(changes)
 }

@@ -118,7 +118,8 @@ fn run(
         confirm(&environment, request, &verification, prompter, reporter)?;
     }
 
-    let delivered = deliver::deliver(&session, repository, &chosen, &wishes, &text, &plan, reporter, started)?;
+    let planner = plan::WishPlanner { wishes: &wishes, text: &text };
+    let delivered = deliver::deliver(&session, repository, &chosen, &planner, &plan, reporter, started)?;
     let (commit, changed) = match &delivered {
         Delivered::Landed { commit, plan } => {
             report.targets = plan.targets.iter().map(outcome::target_report).collect();

@@ -7,6 +7,7 @@ pub mod edit;
 pub mod intent;
 pub mod outcome;
 pub mod plan;
+pub mod releases;
 pub mod remote;
 pub mod resume;
 pub mod session;

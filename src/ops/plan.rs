@@ -175,6 +175,35 @@ pub fn compute(snapshot: &Snapshot<'_>, wishes: &[TargetWish], text: &CommitText
     Ok(Plan { base: snapshot.commit().clone(), targets, edits, message })
 }
 
+/// Wishes and their commit text: what `deploy` and `promote` deliver.
+pub struct WishPlanner<'a> {
+    /// What each target's fields should say.
+    pub wishes: &'a [TargetWish],
+    /// What the commit says.
+    pub text: &'a CommitText,
+}
+
+impl super::deliver::Planner for WishPlanner<'_> {
+    fn plan(&self, snapshot: &Snapshot<'_>) -> Result<Plan> {
+        compute(snapshot, self.wishes, self.text)
+    }
+
+    fn missing(&self, snapshot: &Snapshot<'_>) -> Result<Vec<FieldChange>> {
+        let files: Vec<_> = self.wishes.iter().flat_map(|wish| wish.edits.iter().map(|(field, _)| field.file.clone())).collect();
+        snapshot.prefetch(&files)?;
+        let mut changes = Vec::new();
+        for wish in self.wishes {
+            for (field, wanted) in &wish.edits {
+                let Some(bytes) = snapshot.read(&field.file)? else {
+                    return Err(Error::precondition(format!("The file {} does not exist at {}", field.file, snapshot.commit().short())));
+                };
+                changes.extend(manifest::apply(&field.file, &bytes, &[(field.clone(), wanted.clone())])?.changes);
+            }
+        }
+        Ok(changes)
+    }
+}
+
 fn missing_file(file: &RepositoryPath, wishes: &[TargetWish]) -> Error {
     let owner = wishes.iter().find(|wish| wish.edits.iter().any(|(field, _)| field.file == *file));
     let owner = owner.map_or_else(String::new, |wish| format!(" of {}", wish.resolved.target));
