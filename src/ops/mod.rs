@@ -10,6 +10,7 @@ pub mod plan;
 pub mod releases;
 pub mod remote;
 pub mod resume;
+pub mod revert;
 pub mod session;
 pub mod verify;
 pub mod wait;

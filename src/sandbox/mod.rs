@@ -3,3 +3,191 @@
 pub mod argocd;
 pub mod clock;
 pub mod fault;
+pub mod git_server;
+mod repository;
+pub mod run;
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::{Random as _, SystemClock, SystemRandom};
+use crate::error::{Error, ErrorKind, Result};
+
+use self::argocd::{Seed, SeedKind, Settings, Simulator};
+use self::clock::SimulatedClock;
+use self::fault::{Fault, Faults};
+use self::git_server::{GitRequest, GitServer, ServerOptions};
+use self::server::Server;
+
+/// How much faster the platform's time runs.
+pub const TIME_SCALE: f64 = 20.0;
+/// How long the fault `slow` holds back each answer of Git.
+const SLOW: Duration = Duration::from_millis(150);
+
+/// What kind of platform.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The faults that are played.
+    pub faults: Faults,
+}
+
+/// A running platform. Dropping it ends it and takes everything away.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+    git: Option<GitServer>,
+    // The server ends before the simulator that it asks.
+    argocd_server: Option<Server>,
+    argocd: Option<Simulator>,
+    environment: Vec<(String, String)>,
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Environment, format!("The sandbox's folder could not be made: {error}")).because(error)
+}
+
+/// A token of three parts, as Argo CD's own are; it says who it is, and nothing is signed.
+fn token(random: &str) -> String {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.{random}", encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(r#"{"iss":"argocd","sub":"sandbox:apiKey"}"#))
+}
+
+fn seeds() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for environment in repository::ENVIRONMENTS {
+        for service in repository::SERVICES {
+            let helm = service == "billing";
+            seeds.push(Seed {
+                name: format!("{service}-{environment}"),
+                project: "default".to_owned(),
+                path: if helm { "charts/billing".to_owned() } else { format!("apps/{service}/overlays/{environment}") },
+                kind: if helm { SeedKind::Helm { value_files: vec![format!("values-{environment}.yaml")] } } else { SeedKind::Kustomize },
+                destination_namespace: format!("{service}-{environment}"),
+                automated: true,
+            });
+        }
+    }
+    seeds
+}
+
+impl Sandbox {
+    /// Starts a platform; everything answers when it returns.
+    ///
+    /// # Errors
+    /// Environment: git is not there, or no folder or port can be had.
+    pub fn start(options: &Options) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("windlass-sandbox-").tempdir().map_err(failed)?;
+        let root = folder.path().join("git");
+        let bare = root.join("config.git");
+        fs::create_dir(&root).map_err(failed)?;
+        repository::make(&bare)?;
+        let faults = &options.faults;
+        if faults.has(Fault::PushRejected) {
+            reject_pushes(&bare).map_err(failed)?;
+        }
+        let git_token = SystemRandom.hex(16);
+        let git = if faults.has(Fault::GitDown) {
+            None
+        } else {
+            let credentials = Some(("windlass".to_owned(), git_token.clone()));
+            let delay = if faults.has(Fault::Slow) { SLOW } else { Duration::ZERO };
+            Some(GitServer::serve(&root, ServerOptions { credentials, lose_first_push_response: faults.has(Fault::PushResponseLost), delay })?)
+        };
+        let git_address = match &git {
+            Some(server) => server.address(),
+            None => server::refused()?,
+        };
+        let url = format!("http://{git_address}/config.git");
+        let argocd_token = token(&SystemRandom.hex(16));
+        let (argocd, argocd_server) = if faults.has(Fault::ArgocdDown) {
+            (None, None)
+        } else {
+            let simulator = Simulator::start(Settings {
+                repository: bare.clone(),
+                repository_url: url.clone(),
+                branch: "main".to_owned(),
+                applications: seeds(),
+                faults: faults.clone(),
+                clock: SimulatedClock::new(Arc::new(SystemClock::new()), TIME_SCALE),
+                token: argocd_token.clone(),
+            })?;
+            let server = Server::start(simulator.router())?;
+            (Some(simulator), Some(server))
+        };
+        let argocd_address = match &argocd_server {
+            Some(server) => server.address(),
+            None => server::refused()?,
+        };
+        let user_file = folder.path().join("user.yaml");
+        let argocd_folder = folder.path().join("argocd");
+        fs::write(&user_file, "").map_err(failed)?;
+        fs::create_dir(&argocd_folder).map_err(failed)?;
+        let text = |path: &Path| path.display().to_string();
+        let environment = [
+            ("WINDLASS_REPO", url),
+            ("WINDLASS_GIT_USERNAME", "windlass".to_owned()),
+            ("WINDLASS_GIT_TOKEN", git_token),
+            ("WINDLASS_CACHE_DIRECTORY", text(&folder.path().join("cache"))),
+            ("WINDLASS_CONFIG", text(&user_file)),
+            ("WINDLASS_AUTHOR_NAME", "Sandbox".to_owned()),
+            ("WINDLASS_AUTHOR_EMAIL", "sandbox@example.com".to_owned()),
+            ("WINDLASS_SANDBOX_REPOSITORY", text(&bare)),
+            ("ARGOCD_SERVER", format!("http://{argocd_address}")),
+            ("ARGOCD_AUTH_TOKEN", argocd_token),
+            ("ARGOCD_OPTS", String::new()),
+            ("ARGOCD_CONFIG_DIR", text(&argocd_folder)),
+        ];
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Self { folder, git, argocd_server, argocd, environment })
+    }
+
+    /// The variables that make every windlass command in it just work.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
+    }
+
+    /// The bare config repository.
+    #[must_use]
+    pub fn repository(&self) -> PathBuf {
+        self.folder.path().join("git/config.git")
+    }
+
+    /// The requests that the Git server answered.
+    #[must_use]
+    pub fn git_requests(&self) -> Vec<GitRequest> {
+        self.git.as_ref().map(GitServer::requests).unwrap_or_default()
+    }
+
+    /// How many pushes reached the repository.
+    #[must_use]
+    pub fn git_pushes(&self) -> usize {
+        self.git.as_ref().map_or(0, GitServer::pushes)
+    }
+
+    /// The simulated Argo CD, for what an operator does to it; absent with the fault `argocd-down`.
+    #[must_use]
+    pub fn argocd(&self) -> Option<&Simulator> {
+        self.argocd.as_ref()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.argocd_server = None;
+        self.argocd = None;
+        self.git = None;
+    }
+}
+
+/// A hook that refuses, in the words of a protected branch.
+fn reject_pushes(bare: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = bare.join("hooks/pre-receive");
+    fs::create_dir_all(bare.join("hooks"))?;
+    fs::write(&file, "#!/bin/sh\ncat >/dev/null\necho 'error: GH006: Protected branch update failed for refs/heads/main.' >&2\nexit 1\n")?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755))
+}

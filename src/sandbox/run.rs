@@ -1,0 +1,74 @@
+//! `windlass sandbox -- COMMAND`: the command runs in the caller's environment and directory, with a few variables more.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal as ProcessSignal, kill_process};
+
+use super::Sandbox;
+use crate::context::{Cancel, Context, Signal};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Longer than anybody's sandbox.
+const EVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// What ended the wait for a command.
+enum News {
+    Ended(std::io::Result<ExitStatus>),
+    Signal(Signal),
+}
+
+/// Runs COMMAND in the sandbox; its exit code, or 128 and the number of the signal that ended it, as shells have it.
+///
+/// # Errors
+/// Environment: it cannot be started.
+pub fn run(context: &Context, sandbox: &Sandbox, command: &[OsString]) -> Result<u8> {
+    let Some((program, arguments)) = command.split_first() else { return Err(Error::usage("No command is given")) };
+    let child = Command::new(program).args(arguments).envs(sandbox.environment()).spawn();
+    let mut child = child.map_err(|error| {
+        Error::new(ErrorKind::Environment, format!("{} could not be started: {error}", program.to_string_lossy())).because(error)
+    })?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (sender, news) = mpsc::channel();
+    let of_child = sender.clone();
+    std::thread::spawn(move || {
+        let _ = of_child.send(News::Ended(child.wait()));
+    });
+    let cancel = context.cancel.clone();
+    std::thread::spawn(move || {
+        if !cancel.wait(EVER)
+            && let Some(signal) = cancel.signal()
+        {
+            let _ = sender.send(News::Signal(signal));
+        }
+    });
+    loop {
+        match news.recv() {
+            Ok(News::Ended(Ok(status))) => return Ok(code(status)),
+            Ok(News::Ended(Err(error))) => {
+                return Err(Error::new(ErrorKind::Environment, format!("The command could not be waited for: {error}")));
+            }
+            // Ctrl-C on a terminal reaches the command by itself; anything else is passed on. Either way the command ends the sandbox.
+            Ok(News::Signal(Signal::Interrupt)) if std::io::stdin().is_terminal() => {}
+            Ok(News::Signal(signal)) => {
+                let signal = if signal == Signal::Terminate { ProcessSignal::TERM } else { ProcessSignal::INT };
+                let _ = pid.map(|pid| kill_process(pid, signal));
+            }
+            Err(_) => return Err(Error::internal("The command's end was not noticed")),
+        }
+    }
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code & 0xff).unwrap_or(1)
+}
+
+/// Returns when a signal came.
+pub fn until_cancelled(cancel: &Cancel) {
+    while cancel.wait(EVER) {}
+}
