@@ -218,8 +218,11 @@ impl YamlPath {
                         Self::selection(word.to_owned(), &inner[end + 1..])
                             .ok_or_else(|| invalid("a selection is not closed by ']'".into()))?
                     } else {
-                        let index =
-                            word.parse().map_err(|_| invalid(format!("[{word}] is neither an index, nor a quoted key, nor key=value")))?;
+                        // `parse` alone would take a sign.
+                        let digits = word.bytes().all(|b| b.is_ascii_digit());
+                        let index = word.parse().ok().filter(|_| digits);
+                        let wrong = || invalid(format!("[{word}] is neither an index, nor a quoted key, nor key=value"));
+                        let index = index.ok_or_else(wrong)?;
                         (YamlStep::Index(index), &inner[end..])
                     }
                 };
@@ -355,7 +358,7 @@ mod tests {
                 key("8080")
             ]
         );
-        for bad in ["a..b", ".a", "a[", "a[x]", "a[=x]", "a[\"b]", "a b", "a[0]b"] {
+        for bad in ["a..b", ".a", "a[", "a[x]", "a[=x]", "a[+1]", "a[ 1]", "a[-1]", "a[\"b]", "a b", "a[0]b"] {
             assert!(YamlPath::parse(bad).is_err(), "{bad}");
         }
     }
