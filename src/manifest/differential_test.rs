@@ -140,9 +140,9 @@ impl Choice {
                 out += self.of(&["---\n", "--- # head\n"]);
             }
             if self.below(3) == 0 {
-                self.sequence(0, 0, &mut out)
+                self.sequence(0, 0, &mut out);
             } else {
-                self.mapping(0, 0, &mut out)
+                self.mapping(0, 0, &mut out);
             }
             if self.below(6) == 0 {
                 out += "...\n";
