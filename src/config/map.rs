@@ -1,6 +1,6 @@
 //! The map: `windlass.yaml` of the config repo, checked, with every error at its file and line.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::schema::{
     ApplicationEntries, ApplicationEntry, DeliveryWord, EnvironmentEntry, FieldEntry, MapFile, ServiceEntry, TargetRevision,
@@ -13,6 +13,9 @@ use crate::model::path::YamlPath;
 
 /// The word that stands for every folder that fits the path.
 const PATTERN: &str = "{service}";
+
+/// More than anybody promotes through; it bounds the work that a hostile map can cause.
+const MAXIMUM_ENVIRONMENTS: usize = 200;
 
 /// How a change gets into Git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +141,9 @@ impl Map {
 
 fn environments(label: &str, entries: Vec<EnvironmentEntry>, places: &[Located]) -> Result<Vec<Environment>> {
     let mut known: Vec<Environment> = Vec::new();
+    if let Some(first_too_many) = places.get(MAXIMUM_ENVIRONMENTS) {
+        return Err(at(label, first_too_many.line, format!("a map has at most {MAXIMUM_ENVIRONMENTS} environments")));
+    }
     for (entry, place) in entries.into_iter().zip(places) {
         let line = |key: &str| place.get(key).map_or(place.line, |(_, line)| line);
         let name = EnvironmentName::parse(&entry.name).map_err(|invalid| at(label, line("name"), invalid))?;
@@ -226,13 +232,14 @@ fn services(label: &str, entries: Vec<ServiceEntry>, places: &[Located], environ
         };
         let places = place.get("fields").map(|(node, _)| node.items()).unwrap_or_default();
         let fields: Vec<(usize, FieldEntry)> = places.iter().map(|place| place.line).zip(entry.fields).collect();
-        for (index, ((line, field), place)) in fields.iter().zip(places).enumerate() {
+        let mut known_fields: HashMap<&FieldEntry, usize> = HashMap::new();
+        for ((line, field), place) in fields.iter().zip(places) {
             check_field(field).map_err(|why| at(label, *line, why))?;
             if let Some(file) = &field.file {
                 let line = place.get("file").map_or(*line, |(_, line)| line);
                 super::targets::check_file(&entry.path, file).map_err(|why| at(label, line, why))?;
             }
-            if let Some((first, _)) = fields[..index].iter().find(|(_, other)| other == field) {
+            if let Some(first) = known_fields.insert(field, *line) {
                 return Err(at(label, *line, format!("this field stands twice (first on line {first})")));
             }
         }
@@ -281,16 +288,15 @@ fn check_applications(entries: Option<&ApplicationEntries>) -> Result<(), String
         Some(ApplicationEntries::One(entry)) => std::slice::from_ref(entry),
         Some(ApplicationEntries::Several(entries)) => entries.as_slice(),
     };
-    let mut known = Vec::new();
+    let mut known = HashSet::new();
     for entry in entries {
         let (name, namespace) = match entry {
             ApplicationEntry::Name(name) => (name, None),
             ApplicationEntry::Full(full) => (&full.name, full.namespace.as_ref()),
         };
-        if known.contains(&(name, namespace)) {
+        if !known.insert((name, namespace)) {
             return Err(format!("the Application {name} stands twice"));
         }
-        known.push((name, namespace));
         let sample = name.replace("{service}", "a").replace("{env}", "a");
         crate::model::names::ApplicationName::parse(&sample).map_err(|invalid| invalid.to_string())?;
     }
@@ -318,5 +324,27 @@ mod tests {
         let error = map.environment(&EnvironmentName::parse("stagin").unwrap()).unwrap_err();
         assert_eq!((error.exit_code(), error.message()), (2, "No environment \"stagin\" in windlass.yaml"));
         assert_eq!(error.hints(), ["Nearest\tstaging", "All of them\tdev, staging, prod"]);
+    }
+
+    #[test]
+    fn a_map_as_large_as_it_may_be_is_read() {
+        let head = "version: 1\nenvironments: [{name: dev}, {name: prod}]\nservices:\n";
+        let services: String =
+            (0..10_000).map(|n| format!("- {{name: s{n}, path: s/{n}, fields: [{{file: v-{{env}}, path: t}}]}}\n")).collect();
+        assert_eq!(Map::load("windlass.yaml", format!("{head}{services}").as_bytes()).unwrap_err().exit_code(), 2, "braces need quotes");
+        let services = services.replace("v-{env}", "\"v-{env}\"");
+        assert_eq!(Map::load("windlass.yaml", format!("{head}{services}").as_bytes()).unwrap().services.len(), 10_000);
+        let fields: String = (0..30_000).map(|n| format!("- {{file: f, path: t{n}}}\n")).collect();
+        assert!(
+            Map::load("windlass.yaml", format!("{head}- name: a\n  path: a\n  fields:\n{}", fields.replace("- {", "  - {")).as_bytes())
+                .is_ok()
+        );
+        let environments: String = (0..50_000).map(|n| format!("- name: e{n}\n")).collect();
+        let error = Map::load(
+            "windlass.yaml",
+            format!("version: 1\nenvironments:\n{environments}services: [{{name: a, path: a, fields: [kustomizeImage: x]}}]\n").as_bytes(),
+        )
+        .unwrap_err();
+        assert!(error.message().starts_with("windlass.yaml:203: a map has at most 200"), "{error}");
     }
 }

@@ -123,7 +123,7 @@ pub(super) struct FullApplication {
 }
 
 /// One place that carries a version: one of the keys that say which, and where it needs one a `file`, relative to the service's path.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     {"required": ["kustomizeImage"]},
@@ -169,7 +169,7 @@ pub(super) struct FieldEntry {
 }
 
 /// Which source's `targetRevision`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum TargetRevision {
     /// The only one.
