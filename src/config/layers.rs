@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::discover::{LocalClone, clone_around};
-use super::user::{ContextEntry, ServerEntry, UserFile};
+use super::user::{ContextEntry, ServerEntry, UserFile, without_password};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::duration;
@@ -251,7 +251,7 @@ impl Settings {
                 flags.push_str(&format!(" {flag} {quoted}"));
             }
         };
-        add("--repo", self.given.repo.as_deref());
+        add("--repo", self.given.repo.as_deref().map(without_password).as_deref());
         add("--branch", self.given.branch.as_deref());
         add("--context", self.given.context.as_deref());
         add("--config", self.given.config.as_deref().and_then(Path::to_str));
@@ -266,7 +266,7 @@ impl Settings {
         match self.candidates() {
             Ok(candidates) => {
                 for candidate in &candidates {
-                    add("repo", candidate.repo.clone(), &candidate.origin);
+                    add("repo", without_password(&candidate.repo), &candidate.origin);
                     if let Some(branch) = &candidate.branch {
                         let origin = if self.given.branch.is_some() {
                             "--branch"
@@ -365,6 +365,10 @@ mod tests {
         let settings = settings(&[("WINDLASS_GIT_TOKEN", "WLCANARY"), ("ARGOCD_AUTH_TOKEN", "WLCANARY")], &Given::default()).unwrap();
         assert!(settings.list().iter().all(|entry| !entry.value.contains("WLCANARY")));
         assert!(!format!("{settings:?}").contains("WLCANARY"));
+        let given = Given { repo: Some("https://ci:WLCANARY@git.example/c.git".into()), ..Given::default() };
+        let settings = self::settings(&[], &given).unwrap();
+        assert!(settings.list().iter().all(|entry| !entry.value.contains("WLCANARY")));
+        assert!(!settings.resume_flags().contains("WLCANARY"));
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The map: `windlass.yaml` of the config repo, checked, with every error at its file and line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::schema::{
     ApplicationEntries, ApplicationEntry, DeliveryWord, EnvironmentEntry, FieldEntry, MapFile, ServiceEntry, TargetRevision,
 };
-use super::yaml::{self, Located, Node, at, known_keys};
+use super::shape;
+use super::yaml::{self, Located, at};
 use crate::error::{Error, Result};
 use crate::model::names::{BranchName, EnvironmentName, ServiceName};
 use crate::model::path::YamlPath;
 
 /// The word that stands for every folder that fits the path.
 const PATTERN: &str = "{service}";
+
+/// More than anybody promotes through; it bounds the work that a hostile map can cause.
+const MAXIMUM_ENVIRONMENTS: usize = 200;
 
 /// How a change gets into Git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +75,8 @@ pub(super) struct Service {
     pub name: Option<ServiceName>,
     pub path: String,
     pub application: Option<ApplicationEntries>,
-    pub fields: Vec<FieldEntry>,
+    /// With the line of each.
+    pub fields: Vec<(usize, FieldEntry)>,
     pub environments: Option<BTreeSet<EnvironmentName>>,
     pub line: usize,
 }
@@ -85,71 +90,6 @@ pub struct Map {
     pub(super) services: Vec<Service>,
 }
 
-/// Keys that would give a repository a say about who receives a token or what runs. They belong to the user's side alone.
-const FORBIDDEN: [&str; 15] = [
-    "server",
-    "servers",
-    "host",
-    "hosts",
-    "url",
-    "token",
-    "tokens",
-    "token_command",
-    "tokenCommand",
-    "command",
-    "password",
-    "insecure",
-    "plaintext",
-    "credentials",
-    "repo",
-];
-
-fn refuse_reach(label: &str, node: &Located) -> Result<()> {
-    match &node.node {
-        Node::Scalar(_) => Ok(()),
-        Node::Sequence(items) => items.iter().try_for_each(|item| refuse_reach(label, item)),
-        Node::Mapping(pairs) => pairs.iter().try_for_each(|(key, line, value)| {
-            if FORBIDDEN.contains(&key.as_str()) {
-                return Err(at(label, *line, format!("a config repo may not set {key}: it could send a token elsewhere or run a command"))
-                    .hint("Set it\tin your user file (windlass config list --origin shows where) or by environment and flags"));
-            }
-            refuse_reach(label, value)
-        }),
-    }
-}
-
-const ENVIRONMENT_KEYS: [&str; 7] = ["name", "promoteFrom", "protected", "delivery", "rollbackDelivery", "branch", "argocd"];
-const SERVICE_KEYS: [&str; 5] = ["name", "path", "application", "fields", "environments"];
-const FIELD_KEYS: [&str; 8] =
-    ["file", "document", "kustomizeImage", "path", "containerImage", "applicationTargetRevision", "helmParameter", "applicationImage"];
-
-fn check_keys(label: &str, root: &Located) -> Result<()> {
-    known_keys(label, root, "the map", &["version", "environments", "services"])?;
-    for (list, place, keys) in [("environments", "an environment", &ENVIRONMENT_KEYS[..]), ("services", "a service", &SERVICE_KEYS[..])] {
-        let Some((entries, line)) = root.get(list) else {
-            return Err(at(label, 1, format!("the map has no {list}")).hint("Start from\ttemplates/windlass.yaml"));
-        };
-        if entries.items().is_empty() {
-            return Err(at(label, line, format!("{list} must be a list with at least one entry")));
-        }
-        for entry in entries.items() {
-            known_keys(label, entry, place, keys)?;
-            for required in if list == "services" { &["name", "path", "fields"][..] } else { &["name"][..] } {
-                if entry.get(required).is_none() {
-                    return Err(at(label, entry.line, format!("{place} has no {required}")));
-                }
-            }
-            if let Some((fields, line)) = entry.get("fields") {
-                if fields.items().is_empty() {
-                    return Err(at(label, line, "fields must be a list with at least one entry"));
-                }
-                fields.items().iter().try_for_each(|field| known_keys(label, field, "a field", &FIELD_KEYS))?;
-            }
-        }
-    }
-    Ok(())
-}
-
 impl Map {
     /// Reads a map. `label` is how messages call it.
     ///
@@ -157,20 +97,16 @@ impl Map {
     /// Usage (exit 2): not YAML, unknown keys, keys that only the user's side may set, wrong values; with file, line and the fix.
     pub fn load(label: &str, bytes: &[u8]) -> Result<Self> {
         let tree = yaml::parse(label, bytes)?;
-        refuse_reach(label, &tree)?;
-        check_keys(label, &tree)?;
-        let file: MapFile = serde_yaml::from_slice(bytes).map_err(|error| {
-            let line = error.location().map_or(1, |location| location.line());
-            at(label, line, error.to_string())
-        })?;
-        if file.version != 1 {
-            let line = tree.get("version").map_or(1, |(_, line)| line);
-            return Err(at(label, line, format!("version {} of the map is not known; this windlass reads version 1", file.version)));
-        }
+        shape::refuse_reach(label, &tree)?;
+        shape::check_version(label, &tree)?;
+        shape::check(label, &tree)?;
+        let file: MapFile = serde_yaml::from_slice(bytes).map_err(|error| yaml::typed(label, &error))?;
         let entries = |list: &str| tree.get(list).map(|(node, _)| node.items()).unwrap_or_default();
         let environments = environments(label, file.environments, entries("environments"))?;
         let services = services(label, file.services, entries("services"), &environments)?;
-        Ok(Self { label: label.to_owned(), environments, services })
+        let map = Self { label: label.to_owned(), environments, services };
+        map.check_claims()?;
+        Ok(map)
     }
 
     /// The environments, in promotion order.
@@ -205,6 +141,9 @@ impl Map {
 
 fn environments(label: &str, entries: Vec<EnvironmentEntry>, places: &[Located]) -> Result<Vec<Environment>> {
     let mut known: Vec<Environment> = Vec::new();
+    if let Some(first_too_many) = places.get(MAXIMUM_ENVIRONMENTS) {
+        return Err(at(label, first_too_many.line, format!("a map has at most {MAXIMUM_ENVIRONMENTS} environments")));
+    }
     for (entry, place) in entries.into_iter().zip(places) {
         let line = |key: &str| place.get(key).map_or(place.line, |(_, line)| line);
         let name = EnvironmentName::parse(&entry.name).map_err(|invalid| at(label, line("name"), invalid))?;
@@ -216,8 +155,12 @@ fn environments(label: &str, entries: Vec<EnvironmentEntry>, places: &[Located])
             Some(text) => {
                 let from = EnvironmentName::parse(text).map_err(|invalid| at(label, line("promoteFrom"), invalid))?;
                 if !known.iter().any(|other| other.name == from) {
-                    return Err(at(label, line("promoteFrom"), format!("{name} is promoted from {from}, which does not stand before it"))
-                        .hint("Order\tenvironments stand in promotion order"));
+                    let error = at(label, line("promoteFrom"), format!("{name} is promoted from {from}, which does not stand before it"));
+                    let error = match yaml::nearest(from.as_str(), known.iter().map(|other| other.name.as_str())) {
+                        Some(near) => error.hint(format!("Nearest\t{near}")),
+                        None => error,
+                    };
+                    return Err(error.hint("Order\tenvironments stand in promotion order, so that no circle can be"));
                 }
                 Some(from)
             }
@@ -250,17 +193,26 @@ fn environments(label: &str, entries: Vec<EnvironmentEntry>, places: &[Located])
 
 fn services(label: &str, entries: Vec<ServiceEntry>, places: &[Located], environments: &[Environment]) -> Result<Vec<Service>> {
     let mut known: Vec<Service> = Vec::new();
+    let mut names: HashMap<ServiceName, usize> = HashMap::new();
     for (entry, place) in entries.into_iter().zip(places) {
         let line = |key: &str| place.get(key).map_or(place.line, |(_, line)| line);
         let name = if entry.name == PATTERN {
             None
         } else {
-            Some(ServiceName::parse(&entry.name).map_err(|invalid| at(label, line("name"), invalid))?)
+            Some(ServiceName::parse(&entry.name).map_err(|invalid| {
+                let error = at(label, line("name"), &invalid);
+                if entry.name.contains('{') {
+                    let message = format!("the name of a pattern is exactly \"{PATTERN}\", and not {:?}", entry.name);
+                    return at(label, line("name"), message).hint("Put the rest\tinto its path: apps/team-{service}");
+                }
+                error
+            })?)
         };
         if let Some(name) = &name
-            && known.iter().any(|other| other.name.as_ref() == Some(name))
+            && let Some(first) = names.insert(name.clone(), line("name"))
         {
-            return Err(at(label, line("name"), format!("the service {name} stands twice")));
+            return Err(at(label, line("name"), format!("the service {name} stands twice (first on line {first})"))
+                .hint("Keep one\tan entry may have several fields and Applications"));
         }
         super::targets::check_path(&entry.path, name.is_none()).map_err(|why| at(label, line("path"), why))?;
         let only = match entry.environments {
@@ -269,26 +221,30 @@ fn services(label: &str, entries: Vec<ServiceEntry>, places: &[Located], environ
                 let mut set = BTreeSet::new();
                 for text in names {
                     let Some(found) = environments.iter().find(|environment| environment.name.as_str() == text) else {
-                        return Err(at(label, line("environments"), format!("there is no environment {text:?}")));
+                        let all: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
+                        return Err(at(label, line("environments"), format!("there is no environment {text:?}"))
+                            .hint(format!("All of them\t{}", all.join(", "))));
                     };
                     set.insert(found.name.clone());
                 }
                 Some(set)
             }
         };
-        let fields = place.get("fields").map(|(node, _)| node.items()).unwrap_or_default();
-        for (field, place) in entry.fields.iter().zip(fields) {
-            check_field(field).map_err(|why| at(label, place.line, why))?;
+        let places = place.get("fields").map(|(node, _)| node.items()).unwrap_or_default();
+        let fields: Vec<(usize, FieldEntry)> = places.iter().map(|place| place.line).zip(entry.fields).collect();
+        let mut known_fields: HashMap<&FieldEntry, usize> = HashMap::new();
+        for ((line, field), place) in fields.iter().zip(places) {
+            check_field(field).map_err(|why| at(label, *line, why))?;
+            if let Some(file) = &field.file {
+                let line = place.get("file").map_or(*line, |(_, line)| line);
+                super::targets::check_file(&entry.path, file).map_err(|why| at(label, line, why))?;
+            }
+            if let Some(first) = known_fields.insert(field, *line) {
+                return Err(at(label, *line, format!("this field stands twice (first on line {first})")));
+            }
         }
         check_applications(entry.application.as_ref()).map_err(|why| at(label, line("application"), why))?;
-        known.push(Service {
-            name,
-            path: entry.path,
-            application: entry.application,
-            fields: entry.fields,
-            environments: only,
-            line: place.line,
-        });
+        known.push(Service { name, path: entry.path, application: entry.application, fields, environments: only, line: place.line });
     }
     Ok(known)
 }
@@ -332,11 +288,15 @@ fn check_applications(entries: Option<&ApplicationEntries>) -> Result<(), String
         Some(ApplicationEntries::One(entry)) => std::slice::from_ref(entry),
         Some(ApplicationEntries::Several(entries)) => entries.as_slice(),
     };
+    let mut known = HashSet::new();
     for entry in entries {
-        let name = match entry {
-            ApplicationEntry::Name(name) => name,
-            ApplicationEntry::Full(full) => &full.name,
+        let (name, namespace) = match entry {
+            ApplicationEntry::Name(name) => (name, None),
+            ApplicationEntry::Full(full) => (&full.name, full.namespace.as_ref()),
         };
+        if !known.insert((name, namespace)) {
+            return Err(format!("the Application {name} stands twice"));
+        }
         let sample = name.replace("{service}", "a").replace("{env}", "a");
         crate::model::names::ApplicationName::parse(&sample).map_err(|invalid| invalid.to_string())?;
     }
@@ -349,10 +309,6 @@ mod tests {
 
     pub(in crate::config) const DESIGN: &str = include_str!("../../templates/windlass.yaml");
 
-    fn refused(text: &str) -> String {
-        Map::load("windlass.yaml", text.as_bytes()).unwrap_err().message().to_owned()
-    }
-
     #[test]
     fn the_template_loads() {
         let map = Map::load("windlass.yaml", DESIGN.as_bytes()).unwrap();
@@ -363,42 +319,32 @@ mod tests {
     }
 
     #[test]
-    fn every_error_names_its_line() {
-        let base =
-            "version: 1\nenvironments:\n  - name: dev\nservices:\n  - name: a\n    path: apps/a\n    fields:\n      - kustomizeImage: x\n";
-        assert!(Map::load("windlass.yaml", base.as_bytes()).is_ok());
-        for (from, to, line) in [
-            ("version: 1", "version: 2", 1),
-            ("name: dev", "nam: dev", 3),
-            ("name: dev", "name: d v", 3),
-            ("- name: dev", "- name: dev\n    promoteFrom: x", 4),
-            ("- name: dev", "- name: dev\n    argocd: https://evil.example", 4),
-            ("- name: dev", "- name: dev\n    argocd: evil.example:443", 4),
-            ("- name: dev", "- name: dev\n    server: evil.example", 4),
-            ("- name: dev", "- name: dev\n    delivery: psuh", 4),
-            ("- name: dev", "- name: dev\n  - name: dev", 4),
-            ("path: apps/a", "path: ../a", 6),
-            ("path: apps/a", "path: /etc", 6),
-            ("kustomizeImage: x", "kustomizeImag: x", 8),
-            ("kustomizeImage: x", "path: a.b", 8),
-            ("kustomizeImage: x", "kustomizeImage: x\n        path: a.b", 8),
-            ("kustomizeImage: x", "file: f\n        path: a..b", 8),
-        ] {
-            let message = refused(&base.replacen(from, to, 1));
-            assert!(message.starts_with(&format!("windlass.yaml:{line}: ")), "{to:?}: {message}");
-        }
+    fn an_environment_that_is_not_there_names_those_that_are() {
+        let map = Map::load("windlass.yaml", DESIGN.as_bytes()).unwrap();
+        let error = map.environment(&EnvironmentName::parse("stagin").unwrap()).unwrap_err();
+        assert_eq!((error.exit_code(), error.message()), (2, "No environment \"stagin\" in windlass.yaml"));
+        assert_eq!(error.hints(), ["Nearest\tstaging", "All of them\tdev, staging, prod"]);
     }
 
     #[test]
-    fn no_place_of_the_map_takes_a_host_or_a_command() {
-        for key in FORBIDDEN {
-            for text in [
-                format!("{key}: https://evil.example\n"),
-                format!("version: 1\nenvironments:\n  - name: dev\n    x:\n      - {key}: evil\n"),
-                format!("services:\n  - fields:\n      - {key}: evil\n"),
-            ] {
-                assert!(refused(&text).contains(key), "{text}");
-            }
-        }
+    fn a_map_as_large_as_it_may_be_is_read() {
+        let head = "version: 1\nenvironments: [{name: dev}, {name: prod}]\nservices:\n";
+        let services: String =
+            (0..10_000).map(|n| format!("- {{name: s{n}, path: s/{n}, fields: [{{file: v-{{env}}, path: t}}]}}\n")).collect();
+        assert_eq!(Map::load("windlass.yaml", format!("{head}{services}").as_bytes()).unwrap_err().exit_code(), 2, "braces need quotes");
+        let services = services.replace("v-{env}", "\"v-{env}\"");
+        assert_eq!(Map::load("windlass.yaml", format!("{head}{services}").as_bytes()).unwrap().services.len(), 10_000);
+        let fields: String = (0..30_000).map(|n| format!("- {{file: f, path: t{n}}}\n")).collect();
+        assert!(
+            Map::load("windlass.yaml", format!("{head}- name: a\n  path: a\n  fields:\n{}", fields.replace("- {", "  - {")).as_bytes())
+                .is_ok()
+        );
+        let environments: String = (0..50_000).map(|n| format!("- name: e{n}\n")).collect();
+        let error = Map::load(
+            "windlass.yaml",
+            format!("version: 1\nenvironments:\n{environments}services: [{{name: a, path: a, fields: [kustomizeImage: x]}}]\n").as_bytes(),
+        )
+        .unwrap_err();
+        assert!(error.message().starts_with("windlass.yaml:203: a map has at most 200"), "{error}");
     }
 }

@@ -1,8 +1,9 @@
 //! Targets: from the map's entries and patterns to one service in one environment, with its fields and Applications. One target costs a
 //! few look-ups in the tree, however many there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use super::claims::KUSTOMIZATIONS;
 use super::map::{Environment, Map, Service};
 use super::schema::{ApplicationEntries, ApplicationEntry, FieldEntry, TargetRevision};
 use super::yaml::{at, nearest};
@@ -68,13 +69,21 @@ pub(super) fn check_path(template: &str, pattern: bool) -> Result<(), String> {
     RepositoryPath::parse(&sample).map(|_| ()).map_err(|invalid| invalid.to_string())
 }
 
-fn fill(template: &str, service: &ServiceName, environment: &EnvironmentName) -> String {
+/// Checks the template of a file, which is relative to the path.
+pub(super) fn check_file(path: &str, file: &str) -> Result<(), String> {
+    let sample = |template: &str| template.replace("{service}", "a").replace("{env}", "a");
+    let path = RepositoryPath::parse(&sample(path)).map_err(|invalid| invalid.to_string())?;
+    let file = path.join(&sample(file)).map_err(|invalid| invalid.to_string())?;
+    if file == path { Err(format!("{file:?} is the folder, not a file in it", file = file.as_str())) } else { Ok(()) }
+}
+
+pub(super) fn fill(template: &str, service: &ServiceName, environment: &EnvironmentName) -> String {
     template.replace("{service}", service.as_str()).replace("{env}", environment.as_str())
 }
 
 /// Reads the service out of a path's components by its template, with the environment filled in already; also how many components the
 /// template has.
-fn bind(template: &str, environment: &EnvironmentName, path: &RepositoryPath) -> Option<ServiceName> {
+pub(super) fn bind(template: &str, environment: &EnvironmentName, path: &RepositoryPath) -> Option<ServiceName> {
     let template = template.replace("{env}", environment.as_str());
     let mut found = None;
     let mut parts = path.components();
@@ -93,7 +102,7 @@ fn bind(template: &str, environment: &EnvironmentName, path: &RepositoryPath) ->
 }
 
 impl Map {
-    fn explicit(&self, service: &ServiceName) -> Option<&Service> {
+    pub(super) fn explicit(&self, service: &ServiceName) -> Option<&Service> {
         self.services.iter().find(|entry| entry.name.as_ref() == Some(service))
     }
 
@@ -112,19 +121,54 @@ impl Map {
                 let known = entry.environments.iter().flatten().map(EnvironmentName::as_str).collect::<Vec<_>>().join(", ");
                 return Err(Error::usage(format!("{service} is not in {environment}")).hint(format!("It is in\t{known}")));
             }
+            self.check_patterns(settings, tree)?;
             return self.build(entry, service, settings, tree);
         }
+        let mut fitting: Option<&Service> = None;
         for entry in self.patterns().filter(|entry| allowed(entry, environment)) {
             let path = RepositoryPath::parse(&fill(&entry.path, service, environment))?;
-            if tree.list(&path)?.is_some() {
-                return self.build(entry, service, settings, tree);
+            if tree.list(&path)?.is_none() {
+                continue;
+            }
+            if let Some(first) = fitting.replace(entry) {
+                return Err(self.both_patterns(first, entry, service, environment));
             }
         }
-        Err(self.unknown(service, environment, tree)?)
+        match fitting {
+            Some(entry) => self.build(entry, service, settings, tree),
+            None => Err(self.unknown(service, settings, tree)?),
+        }
+    }
+
+    fn both_patterns(&self, one: &Service, other: &Service, service: &ServiceName, environment: &EnvironmentName) -> Error {
+        let paths = [one, other].map(|entry| fill(&entry.path, service, environment));
+        let why = format!("{service} fits two patterns in {environment}: {} (line {}) and {}", paths[0], one.line, paths[1]);
+        at(&self.label, other.line, why).hint(format!("Say which\twith an entry of its own: name: {service}"))
+    }
+
+    /// Refuses a pattern that matches no folder in any environment that lives where this one does.
+    fn check_patterns(&self, near: &Environment, tree: &dyn Tree) -> Result<()> {
+        for entry in self.patterns() {
+            let near = self.environments.iter().filter(|other| other.branch == near.branch && allowed(entry, &other.name));
+            let lists = near.map(|environment| candidates(&entry.path, &environment.name, tree)).collect::<Result<Vec<_>>>()?;
+            // Service by service: the first one is in some environment, however many services there are.
+            let longest = lists.iter().map(Vec::len).max().unwrap_or_default();
+            let mut all = (0..longest).flat_map(|index| lists.iter().filter_map(move |list| list.get(index)));
+            if !lists.is_empty() && !all.any(|candidate| is_there(candidate, tree)) {
+                return Err(self.matches_nothing(entry));
+            }
+        }
+        Ok(())
+    }
+
+    fn matches_nothing(&self, entry: &Service) -> Error {
+        at(&self.label, entry.line, format!("the pattern {} matches no folder", entry.path))
+            .hint("Correct it\tor add the first folder that fits, or remove the entry")
     }
 
     /// Why there is no such target, with what there is instead. Only here are all services listed.
-    fn unknown(&self, service: &ServiceName, environment: &EnvironmentName, tree: &dyn Tree) -> Result<Error> {
+    fn unknown(&self, service: &ServiceName, settings: &Environment, tree: &dyn Tree) -> Result<Error> {
+        let environment = &settings.name;
         let elsewhere: Vec<&str> = self
             .environments
             .iter()
@@ -143,6 +187,8 @@ impl Map {
         if !elsewhere.is_empty() {
             return Ok(Error::usage(format!("{service} is not in {environment}")).hint(format!("It is in\t{}", elsewhere.join(", "))));
         }
+        // A pattern that is wrong is why nothing is found.
+        self.check_patterns(settings, tree)?;
         let names = self.service_names(tree)?;
         let error = Error::usage(format!("No service {:?} in {}", service.as_str(), self.label));
         let near = nearest(service.as_str(), names.iter().map(ServiceName::as_str));
@@ -156,35 +202,34 @@ impl Map {
                     .collect();
                 error.hint(format!("Nearest\t{}", family.join(", ")))
             }
-            None if names.is_empty() => error.hint("The map\thas patterns that match no folder"),
             None => {
                 let some: Vec<&str> = names.iter().map(ServiceName::as_str).take(12).collect();
                 let more = if names.len() > some.len() { format!(" and {} more", names.len() - some.len()) } else { String::new() };
-                error.hint(format!("Services\t{}{more}", some.join(", ")))
+                error.hint(format!("There are\t{}{more}", some.join(", ")))
             }
-        })
+        }
+        .hint("All services\twindlass status"))
     }
 
     fn build(&self, entry: &Service, service: &ServiceName, environment: &Environment, tree: &dyn Tree) -> Result<ResolvedTarget> {
         let resolved = self.target(entry, service, environment, tree)?;
-        for other in self.services.iter().filter(|other| other.line != entry.line) {
-            let Some(name) = other.name.as_ref().filter(|_| allowed(other, &environment.name)) else { continue };
-            let rival = self.target(other, name, environment, tree)?;
-            if let Some(field) = resolved.fields.iter().find(|field| rival.fields.contains(field)) {
-                return Err(at(&self.label, other.line, format!("{name} and {service} both claim {field} in {}", environment.name))
-                    .hint("Keep one\ta field belongs to one service"));
-            }
-        }
+        self.check_rivals(entry, &resolved, tree)?;
         Ok(resolved)
     }
 
-    fn target(&self, entry: &Service, service: &ServiceName, environment: &Environment, tree: &dyn Tree) -> Result<ResolvedTarget> {
+    pub(super) fn target(
+        &self,
+        entry: &Service,
+        service: &ServiceName,
+        environment: &Environment,
+        tree: &dyn Tree,
+    ) -> Result<ResolvedTarget> {
         let wrong = |why: String| at(&self.label, entry.line, why);
         let path = RepositoryPath::parse(&fill(&entry.path, service, &environment.name)).map_err(|invalid| wrong(invalid.to_string()))?;
         let fields = entry
             .fields
             .iter()
-            .map(|field| self.field(entry, field, &path, service, &environment.name, tree))
+            .map(|(line, field)| self.field(*line, field, &path, service, &environment.name, tree))
             .collect::<Result<Vec<_>>>()?;
         let named = match &entry.application {
             None => &[][..],
@@ -209,37 +254,20 @@ impl Map {
 
     fn field(
         &self,
-        entry: &Service,
+        line: usize,
         field: &FieldEntry,
         path: &RepositoryPath,
         service: &ServiceName,
         environment: &EnvironmentName,
         tree: &dyn Tree,
     ) -> Result<Field> {
-        let wrong = |why: String| at(&self.label, entry.line, why);
-        let text = |template: &String| fill(template, service, environment);
+        let wrong = |why: String| at(&self.label, line, why);
         let file = match &field.file {
-            Some(file) => text(file),
+            Some(file) => fill(file, service, environment),
             None => kustomization_file(tree.list(path)?.unwrap_or_default()),
         };
         let file = path.join(&file).map_err(|invalid| wrong(invalid.to_string()))?;
-        let selector = if let Some(name) = &field.kustomize_image {
-            FieldSelector::KustomizeImage { name: text(name) }
-        } else if let Some(yaml_path) = &field.path {
-            FieldSelector::Yaml { path: YamlPath::parse(&text(yaml_path)).map_err(|invalid| wrong(invalid.to_string()))? }
-        } else if let Some(repository) = &field.container_image {
-            FieldSelector::ContainerImage { repository: text(repository) }
-        } else if let Some(name) = &field.helm_parameter {
-            FieldSelector::ApplicationHelmParameter { name: text(name) }
-        } else if let Some(name) = &field.application_image {
-            FieldSelector::ApplicationKustomizeImage { name: text(name) }
-        } else {
-            let source = match &field.application_target_revision {
-                Some(TargetRevision::Source(source)) => Some(text(source)),
-                _ => None,
-            };
-            FieldSelector::ApplicationTargetRevision { source }
-        };
+        let selector = selector(field, service, environment).map_err(wrong)?;
         Ok(Field { file, document: field.document, selector })
     }
 
@@ -262,7 +290,8 @@ impl Map {
     /// # Errors
     /// When the tree cannot be read, an entry is wrong, or a pattern matches nothing.
     pub fn all_targets(&self, tree: &dyn Tree) -> Result<Vec<ResolvedTarget>> {
-        let mut targets = Vec::new();
+        let mut targets: Vec<ResolvedTarget> = Vec::new();
+        let mut claimed: HashMap<Target, &Service> = HashMap::new();
         for entry in &self.services {
             let mut any = false;
             for environment in self.environments.iter().filter(|environment| allowed(entry, &environment.name)) {
@@ -270,17 +299,21 @@ impl Map {
                     Some(name) => vec![name.clone()],
                     None => matching(&entry.path, &environment.name, tree)?,
                 };
+                // A pattern whose every service has an entry of its own matches all the same.
+                any = any || !names.is_empty();
                 for name in names {
                     if entry.name.is_none() && self.explicit(&name).is_some() {
                         continue;
                     }
-                    any = true;
-                    targets.push(self.target(entry, &name, environment, tree)?);
+                    let target = self.target(entry, &name, environment, tree)?;
+                    if let Some(first) = claimed.insert(target.target.clone(), entry) {
+                        return Err(self.both_patterns(first, entry, &name, &environment.name));
+                    }
+                    targets.push(target);
                 }
             }
             if !any {
-                return Err(at(&self.label, entry.line, format!("the pattern {} matches no folder", entry.path))
-                    .hint("Correct it\tor add the first folder that fits"));
+                return Err(self.matches_nothing(entry));
             }
         }
         targets.sort_by(|one, other| one.target.service.cmp(&other.target.service));
@@ -304,6 +337,11 @@ impl Map {
                         .collect(),
                 };
                 for name in names {
+                    // Most entries of a large map have nothing to do with these files, and need no look into the tree.
+                    let path = RepositoryPath::parse(&fill(&entry.path, &name, &environment.name))?;
+                    if !files.iter().any(|file| file.is_below(&path) || self.may_claim(entry, &name, environment, file)) {
+                        continue;
+                    }
                     let target = self.target(entry, &name, environment, tree)?;
                     if target.fields.iter().any(|field| files.contains(&field.file)) {
                         touched.by_file.push(target.clone());
@@ -318,27 +356,48 @@ impl Map {
     }
 }
 
-fn allowed(entry: &Service, environment: &EnvironmentName) -> bool {
+pub(super) fn allowed(entry: &Service, environment: &EnvironmentName) -> bool {
     entry.environments.as_ref().is_none_or(|only| only.contains(environment))
 }
 
 /// The three names that kustomize itself looks for, in its order.
 fn kustomization_file(entries: Vec<Entry>) -> String {
-    ["kustomization.yaml", "kustomization.yml", "Kustomization"]
-        .into_iter()
-        .find(|name| entries.iter().any(|entry| entry.name == *name))
-        .unwrap_or("kustomization.yaml")
-        .to_owned()
+    KUSTOMIZATIONS.into_iter().find(|name| entries.iter().any(|entry| entry.name == *name)).unwrap_or("kustomization.yaml").to_owned()
 }
 
-/// Every service whose folder fits the template in this environment.
-fn matching(template: &str, environment: &EnvironmentName, tree: &dyn Tree) -> Result<Vec<ServiceName>> {
+/// How a field is found, with the variables filled in.
+pub(super) fn selector(field: &FieldEntry, service: &ServiceName, environment: &EnvironmentName) -> Result<FieldSelector, String> {
+    let text = |template: &String| fill(template, service, environment);
+    Ok(if let Some(name) = &field.kustomize_image {
+        FieldSelector::KustomizeImage { name: text(name) }
+    } else if let Some(yaml_path) = &field.path {
+        FieldSelector::Yaml { path: YamlPath::parse(&text(yaml_path)).map_err(|invalid| invalid.to_string())? }
+    } else if let Some(repository) = &field.container_image {
+        FieldSelector::ContainerImage { repository: text(repository) }
+    } else if let Some(name) = &field.helm_parameter {
+        FieldSelector::ApplicationHelmParameter { name: text(name) }
+    } else if let Some(name) = &field.application_image {
+        FieldSelector::ApplicationKustomizeImage { name: text(name) }
+    } else {
+        let source = match &field.application_target_revision {
+            Some(TargetRevision::Source(source)) => Some(text(source)),
+            _ => None,
+        };
+        FieldSelector::ApplicationTargetRevision { source }
+    })
+}
+
+/// A folder that may belong to a service: its name, and the folder that must be there where the listing has not shown it yet.
+type Candidate = (ServiceName, Option<RepositoryPath>);
+
+/// The folders that fit the template in this environment as far as one listing shows.
+fn candidates(template: &str, environment: &EnvironmentName, tree: &dyn Tree) -> Result<Vec<Candidate>> {
     let template = template.replace("{env}", environment.as_str());
     let parts: Vec<&str> = template.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let Some(variable) = parts.iter().position(|part| part.contains("{service}")) else { return Ok(Vec::new()) };
     let parent = RepositoryPath::parse(&parts[..variable].join("/"))?;
     let (before, after) = parts[variable].split_once("{service}").unwrap_or((parts[variable], ""));
-    let mut names = Vec::new();
+    let mut found = Vec::new();
     for entry in tree.list(&parent)?.unwrap_or_default() {
         if !entry.is_directory || entry.is_symlink {
             continue;
@@ -350,124 +409,17 @@ fn matching(template: &str, environment: &EnvironmentName, tree: &dyn Tree) -> R
             folder = folder.join(part)?;
         }
         // The folder itself was just listed; only what lies deeper needs a look.
-        if variable + 1 == parts.len() || matches!(tree.list(&folder), Ok(Some(_))) {
-            names.push(name);
-        }
+        found.push((name, (variable + 1 < parts.len()).then_some(folder)));
     }
-    Ok(names)
+    Ok(found)
 }
 
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::collections::BTreeMap;
+fn is_there((_, folder): &Candidate, tree: &dyn Tree) -> bool {
+    folder.as_ref().is_none_or(|folder| matches!(tree.list(folder), Ok(Some(_))))
+}
 
-    use super::*;
-
-    #[derive(Default)]
-    struct Memory {
-        folders: BTreeMap<String, Vec<Entry>>,
-        looked: Cell<usize>,
-    }
-
-    impl Memory {
-        fn with(files: &[&str]) -> Self {
-            let mut memory = Self::default();
-            for file in files {
-                let parts: Vec<&str> = file.split('/').collect();
-                for depth in 0..parts.len() {
-                    let folder = memory.folders.entry(parts[..depth].join("/")).or_default();
-                    let entry = Entry { name: parts[depth].to_owned(), is_directory: depth + 1 < parts.len(), is_symlink: false };
-                    if !folder.contains(&entry) {
-                        folder.push(entry);
-                    }
-                }
-            }
-            memory
-        }
-    }
-
-    impl Tree for Memory {
-        fn list(&self, folder: &RepositoryPath) -> Result<Option<Vec<Entry>>> {
-            self.looked.set(self.looked.get() + 1);
-            Ok(self.folders.get(folder.as_str()).cloned())
-        }
-    }
-
-    fn map() -> Map {
-        Map::load("windlass.yaml", include_bytes!("../../templates/windlass.yaml")).unwrap()
-    }
-
-    fn service(name: &str) -> ServiceName {
-        ServiceName::parse(name).unwrap()
-    }
-
-    fn environment(name: &str) -> EnvironmentName {
-        EnvironmentName::parse(name).unwrap()
-    }
-
-    fn shop() -> Memory {
-        Memory::with(&[
-            "apps/checkout/overlays/dev/kustomization.yaml",
-            "apps/checkout/overlays/prod/kustomization.yml",
-            "apps/checkout-worker/overlays/dev/kustomization.yaml",
-            "charts/billing/values-dev.yaml",
-        ])
-    }
-
-    #[test]
-    fn a_pattern_and_an_explicit_entry_resolve() {
-        let target = map().resolve(&service("checkout"), &environment("prod"), &shop()).unwrap();
-        assert_eq!(target.fields[0].file.as_str(), "apps/checkout/overlays/prod/kustomization.yml");
-        assert_eq!(target.fields[0].selector, FieldSelector::KustomizeImage { name: "ghcr.io/acme/checkout".into() });
-        assert_eq!(target.applications[0].name.as_str(), "checkout-prod");
-        let target = map().resolve(&service("billing"), &environment("dev"), &shop()).unwrap();
-        assert_eq!(target.fields[0].file.as_str(), "charts/billing/values-dev.yaml");
-    }
-
-    #[test]
-    fn what_is_missing_names_what_is_there() {
-        let error = map().resolve(&service("chekout"), &environment("dev"), &shop()).unwrap_err();
-        assert!(error.message().contains("chekout"));
-        assert_eq!(error.hints(), ["Nearest\tcheckout, checkout-worker"]);
-        let error = map().resolve(&service("checkout"), &environment("staging"), &shop()).unwrap_err();
-        assert_eq!(error.hints(), ["It is in\tdev, prod"]);
-        let error = map().resolve(&service("checkout"), &environment("prdo"), &shop()).unwrap_err();
-        assert_eq!(error.hints()[0], "Nearest\tprod");
-    }
-
-    #[test]
-    fn one_target_of_ten_thousand_costs_a_few_look_ups() {
-        let files: Vec<String> = (0..10_000).map(|n| format!("apps/app-{n}/overlays/dev/kustomization.yaml")).collect();
-        let tree = Memory::with(&files.iter().map(String::as_str).collect::<Vec<_>>());
-        map().resolve(&service("app-77"), &environment("dev"), &tree).unwrap();
-        assert!(tree.looked.get() <= 4, "{} look-ups", tree.looked.get());
-        assert_eq!(map().service_names(&tree).unwrap().len(), 10_001);
-    }
-
-    #[test]
-    fn files_lead_back_to_their_targets() {
-        let files = [RepositoryPath::parse("apps/checkout/overlays/dev/kustomization.yaml").unwrap()];
-        let touched = map().targets_touching(&files, &shop()).unwrap();
-        assert_eq!(touched.by_file.len(), 1);
-        assert_eq!(touched.by_file[0].target.to_string(), "checkout/dev");
-        let files = [RepositoryPath::parse("charts/billing/templates/x.yaml").unwrap()];
-        let touched = map().targets_touching(&files, &shop()).unwrap();
-        assert!(touched.by_file.is_empty());
-        assert_eq!(touched.by_path.len(), 3);
-    }
-
-    #[test]
-    fn one_field_belongs_to_one_service() {
-        let text = "version: 1\nenvironments: [{name: dev}]\nservices:\n  - name: a\n    path: x\n    fields: [{file: f, path: t}]\n  - name: b\n    path: x\n    fields: [{file: f, path: t}]\n";
-        let map = Map::load("windlass.yaml", text.as_bytes()).unwrap();
-        let error = map.resolve(&service("a"), &environment("dev"), &Memory::default()).unwrap_err();
-        assert!(error.message().starts_with("windlass.yaml:7: b and a both claim"), "{}", error.message());
-    }
-
-    #[test]
-    fn a_pattern_that_matches_nothing_is_an_error_with_its_line() {
-        let error = map().all_targets(&Memory::default()).unwrap_err();
-        assert!(error.message().contains("matches no folder"), "{}", error.message());
-    }
+/// Every service whose folder fits the template in this environment.
+fn matching(template: &str, environment: &EnvironmentName, tree: &dyn Tree) -> Result<Vec<ServiceName>> {
+    let found = candidates(template, environment, tree)?.into_iter().filter(|candidate| is_there(candidate, tree));
+    Ok(found.map(|(name, _)| name).collect())
 }

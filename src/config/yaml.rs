@@ -1,6 +1,8 @@
 //! YAML with line numbers: a small tree that says on which line each key and value stands, so that every error of a map can.
 
-use granit_parser::{Event, Parser};
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScalarStyle};
 
 use crate::error::{Error, Result};
 
@@ -17,7 +19,8 @@ pub(super) struct Located {
 /// What a node is.
 #[derive(Debug)]
 pub(super) enum Node {
-    Scalar(String),
+    /// Its text, and whether it stands without quotes.
+    Scalar(String, bool),
     Sequence(Vec<Located>),
     Mapping(Vec<(String, usize, Located)>),
 }
@@ -28,6 +31,54 @@ impl Located {
         match &self.node {
             Node::Mapping(pairs) => pairs.iter().find(|(name, _, _)| name == key).map(|(_, line, value)| (value, *line)),
             _ => None,
+        }
+    }
+
+    /// What it is, for a sentence.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.node {
+            Node::Scalar(text, true) if matches!(text.as_str(), "" | "~" | "null") => "empty",
+            Node::Scalar(..) => "a text",
+            Node::Sequence(_) => "a list",
+            Node::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// The text of a scalar that is not empty.
+    ///
+    /// # Errors
+    /// Usage, when it is anything else.
+    pub(super) fn text(&self, label: &str, key: &str) -> Result<&str> {
+        match &self.node {
+            Node::Scalar(text, plain) if text.is_empty() || *plain && matches!(text.as_str(), "~" | "null") => {
+                Err(at(label, self.line, format!("{key} is empty")))
+            }
+            Node::Scalar(text, _) => Ok(text),
+            _ => Err(at(label, self.line, format!("{key} must be a text, and is {}", self.kind()))),
+        }
+    }
+
+    /// The entries of a sequence that has some.
+    ///
+    /// # Errors
+    /// Usage, when it is anything else.
+    pub(super) fn list(&self, label: &str, key: &str) -> Result<&[Self]> {
+        match &self.node {
+            Node::Sequence(items) if !items.is_empty() => Ok(items),
+            Node::Sequence(_) => Err(at(label, self.line, format!("{key} must be a list with at least one entry"))),
+            _ => Err(at(label, self.line, format!("{key} must be a list with at least one entry, and is {}", self.kind()))),
+        }
+    }
+
+    /// Checks that it is true or false.
+    ///
+    /// # Errors
+    /// Usage, when it is anything else.
+    pub(super) fn flag(&self, label: &str, key: &str) -> Result<()> {
+        match &self.node {
+            Node::Scalar(text, true) if matches!(text.as_str(), "true" | "false") => Ok(()),
+            Node::Scalar(text, _) => Err(at(label, self.line, format!("{key} must be true or false, and is {text:?}"))),
+            _ => Err(at(label, self.line, format!("{key} must be true or false, and is {}", self.kind()))),
         }
     }
 
@@ -47,7 +98,7 @@ pub(super) fn at(label: &str, line: usize, message: impl std::fmt::Display) -> E
 
 enum Open {
     Sequence(usize, Vec<Located>),
-    Mapping(usize, Vec<(String, usize, Located)>, Option<(String, usize)>),
+    Mapping { line: usize, pairs: Vec<(String, usize, Located)>, key: Option<(String, usize)>, known: HashMap<String, usize> },
 }
 
 /// Parses one document. Aliases, several documents and duplicate keys are refused: a map is read by people.
@@ -56,7 +107,7 @@ enum Open {
 /// Usage (exit 2), with file and line.
 pub(super) fn parse(label: &str, bytes: &[u8]) -> Result<Located> {
     if bytes.len() > MAXIMUM_BYTES {
-        return Err(Error::usage(format!("{label} is larger than 1 MiB")));
+        return Err(at(label, 1, "the file is larger than 1 MiB").hint("Shorten it\tone pattern describes any number of services"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -70,18 +121,23 @@ pub(super) fn parse(label: &str, bytes: &[u8]) -> Result<Located> {
         let (event, span) = next.map_err(|error| at(label, error.marker().line(), format!("not YAML: {error}")))?;
         let line = span.start.line();
         let done = match event {
-            Event::Scalar(value, ..) => Located { line, node: Node::Scalar(value.into_owned()) },
+            Event::Scalar(value, style, ..) => {
+                let plain = style == ScalarStyle::Plain;
+                // The parser reads an absent value as `~`; what stands there is nothing.
+                let absent = plain && span.byte_range().is_some_and(|range| range.is_empty());
+                Located { line, node: Node::Scalar(if absent { String::new() } else { value.into_owned() }, plain) }
+            }
             Event::SequenceStart(..) => {
                 open.push(Open::Sequence(line, Vec::new()));
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::Mapping(line, Vec::new(), None));
+                open.push(Open::Mapping { line, pairs: Vec::new(), key: None, known: HashMap::new() });
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(Open::Sequence(line, items)) => Located { line, node: Node::Sequence(items) },
-                Some(Open::Mapping(line, pairs, _)) => Located { line, node: Node::Mapping(pairs) },
+                Some(Open::Mapping { line, pairs, .. }) => Located { line, node: Node::Mapping(pairs) },
                 None => continue,
             },
             Event::Alias(..) => return Err(at(label, line, "an alias is not allowed here: write the value out")),
@@ -91,12 +147,13 @@ pub(super) fn parse(label: &str, bytes: &[u8]) -> Result<Located> {
         match open.last_mut() {
             None => root = Some(done),
             Some(Open::Sequence(_, items)) => items.push(done),
-            Some(Open::Mapping(_, pairs, key)) => match key.take() {
+            Some(Open::Mapping { pairs, key, known, .. }) => match key.take() {
                 Some((name, key_line)) => pairs.push((name, key_line, done)),
                 None => {
-                    let Node::Scalar(name) = done.node else { return Err(at(label, line, "a key must be a plain word")) };
-                    if let Some((_, first, _)) = pairs.iter().find(|(known, ..)| *known == name) {
-                        return Err(at(label, line, format!("the key {name} stands twice (first on line {first})")));
+                    let Node::Scalar(name, _) = done.node else { return Err(at(label, line, "a key must be a plain word")) };
+                    if let Some(first) = known.insert(name.clone(), line) {
+                        return Err(at(label, line, format!("the key {name} stands twice (first on line {first})"))
+                            .hint("Keep one\treaders do not agree on which of two counts"));
                     }
                     *key = Some((name, line));
                 }
@@ -116,21 +173,29 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
+/// What serde says, without the place that every message here begins with.
+pub(super) fn typed(label: &str, error: &serde_yaml::Error) -> Error {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    at(label, error.location().map_or(1, |location| location.line()), text)
+}
+
 /// Checks the keys of a mapping against those known at this place.
 ///
 /// # Errors
 /// Usage, with line and the nearest known key.
 pub(super) fn known_keys(label: &str, node: &Located, place: &str, known: &[&str]) -> Result<()> {
     let Node::Mapping(pairs) = &node.node else {
-        return Err(at(label, node.line, format!("{place} must be a mapping (key: value)")));
+        return Err(at(label, node.line, format!("{place} must be a mapping (key: value), and is {}", node.kind())));
     };
     for (key, line, _) in pairs {
         if !known.contains(&key.as_str()) {
             let error = at(label, *line, format!("{place} has no key {key}"));
-            return Err(match nearest(key, known.iter().copied()) {
+            let error = match nearest(key, known.iter().copied()) {
                 Some(near) => error.hint(format!("Nearest\t{near}")),
-                None => error.hint(format!("Known keys\t{}", known.join(", "))),
-            });
+                None => error,
+            };
+            return Err(error.hint(format!("Known keys\t{}", known.join(", "))));
         }
     }
     Ok(())
@@ -159,6 +224,14 @@ mod tests {
             }
         }
         assert!(parse("f", &[b'['; 100_000]).is_err());
+        assert!(parse("f", "a: {".repeat(100_000).as_bytes()).is_err());
+        assert!(parse("f", &vec![b' '; MAXIMUM_BYTES + 1]).unwrap_err().message().contains("1 MiB"));
+        // So many keys that comparing each with each would take minutes.
+        let keys: String = (0..120_000).map(|index| format!("k{index}:\n")).collect();
+        assert!(parse("f", keys.as_bytes()).is_ok());
+        let bomb = "a: &a [x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n";
+        assert!(parse("f", bomb.as_bytes()).unwrap_err().message().starts_with("f:2: an alias"));
+        assert!(parse("f", "\u{feff}a: 1\r\nb: 2\r\n".as_bytes()).is_ok());
         assert!(parse("f", b"a: \xff").unwrap_err().message().starts_with("f:1: "));
     }
 

@@ -104,9 +104,21 @@ pub(super) fn content_end(patch: &Patch<'_, '_>, at: NodeId) -> usize {
             kept.map_or(node.span.end, |(_, value)| content_end(patch, *value))
         }
         Content::Scalar { value, style: ScalarStyle::Literal | ScalarStyle::Folded } => block_scalar_end(stream, at, value),
-        Content::Scalar { .. } if stream.is_absent(at) => patch.empty_place(at).map_or(node.span.end, |(place, _)| place),
+        Content::Scalar { .. } if stream.is_absent(at) => match patch.empty_place(at) {
+            Ok((place, _)) => place,
+            // `? key` and no colon: the pair ends with its key.
+            Err(_) => key_of(stream, at).map_or(node.span.end, |key| content_end(patch, key)),
+        },
         _ => node.span.end,
     }
+}
+
+/// The key that a value belongs to.
+fn key_of(stream: &Stream<'_>, at: NodeId) -> Option<NodeId> {
+    let pairs = stream.pairs(stream.node(at).parent?);
+    let index = pairs.partition_point(|(key, _)| *key <= at).checked_sub(1)?;
+    let (key, value) = pairs[index];
+    (value == at).then_some(key)
 }
 
 /// As [`content_end`], with the pairs that go still counted.
@@ -157,15 +169,20 @@ fn look(stream: &Stream<'_>, collection: NodeId) -> Look {
     Look { json: stream.is_json_like(collection), padded }
 }
 
-/// Turns an empty place (`images:` and nothing more) into a sequence.
+/// Turns an empty place (`images:` and nothing more, or null) into a sequence.
 ///
 /// # Errors
 /// Content (21) where no block sequence can stand.
 pub(super) fn fill(patch: &Patch<'_, '_>, at: NodeId, entries: &[Tree]) -> Result<Splice> {
     let stream = patch.stream;
+    let json = stream.node(at).parent.is_some_and(|parent| stream.is_json_like(parent));
+    let flow = || Tree::Sequence(entries.to_vec()).flow(Look { json, padded: false });
+    if stream.is_null(at) {
+        return Ok(Splice { range: stream.node(at).span.clone(), rank: 0, text: flow() });
+    }
     let (place, colon) = patch.empty_place(at)?;
     if stream.in_flow(at) || stream.json {
-        let text = Tree::Sequence(entries.to_vec()).flow(Look { json: stream.json, padded: false });
+        let text = flow();
         return Ok(Splice { range: place..place, rank: 0, text: if colon { format!(" {text}") } else { format!(": {text}") } });
     }
     let mapping = stream.node(at).parent.filter(|parent| matches!(stream.node(*parent).content, Content::Mapping { .. }));
@@ -201,9 +218,11 @@ pub(super) fn extend(
     let stream = patch.stream;
     let lost = || stream.content(collection, &format!("the end of {} cannot be made out", stream.path_of(collection)));
     let mut lines = Vec::new();
+    let mut first_column = None;
     match &stream.node(collection).content {
         Content::Sequence { flow: false, items } => {
             let first = dash(patch, collection, items, 0).ok_or_else(lost)?;
+            first_column = Some(column(stream.text, first));
             let spaces = stream.text[first + 1..].bytes().take_while(|b| *b == b' ').count();
             // A dash alone on its line says nothing about the gap.
             let own_line = stream.text[first + 1 + spaces..].starts_with(['\n', '\r', '#', '\t']);
@@ -233,8 +252,28 @@ pub(super) fn extend(
             return Ok(());
         }
     }
-    splices.push(below(stream.text, content_end(patch, collection), &lines, rank));
+    let end = content_end(patch, collection);
+    let end = match first_column {
+        Some(dash) => own_comments(stream.text, end, dash),
+        None => end,
+    };
+    splices.push(below(stream.text, end, &lines, rank));
     Ok(())
+}
+
+/// The end of the comment lines that follow the last entry at once and are indented deeper than its dash: they speak of that entry.
+fn own_comments(text: &str, end: usize, dash: usize) -> usize {
+    let mut last = end;
+    loop {
+        let line_end = line_end(text, last);
+        let start = line_end + eol_at(text, line_end).len();
+        let line = &text[start..self::line_end(text, start)];
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        if start == line_end || indent <= dash || !line[indent..].starts_with('#') {
+            return last;
+        }
+        last = start + line.len();
+    }
 }
 
 fn extend_flow(patch: &Patch<'_, '_>, collection: NodeId, texts: &[String], rank: usize, splices: &mut Vec<Splice>) {

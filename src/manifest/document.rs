@@ -125,6 +125,9 @@ fn not_yaml(label: &str, text: &str, error: &ScanError) -> Error {
         kind => kind.to_string(),
     };
     let refused = Error::content(format!("{label}, line {}: not YAML that can be edited safely: {why}", error.marker().line()));
+    if text.starts_with("<<<<<<< ") || text.contains("\n<<<<<<< ") {
+        return refused.hint("The file holds the markers of a merge conflict; resolve it and commit the result");
+    }
     if text.contains("{{") {
         return refused.hint("A file with template braces becomes YAML only when it is rendered; change the values file it reads");
     }
@@ -286,6 +289,7 @@ impl<'a> Stream<'a> {
     pub(super) fn kind_of(&self, id: NodeId) -> &'static str {
         match self.node(id).content {
             Content::Scalar { .. } if self.is_absent(id) => "empty",
+            Content::Scalar { .. } if self.is_null(id) => "null",
             Content::Scalar { .. } => "a scalar",
             Content::Sequence { .. } => "a sequence",
             Content::Mapping { .. } => "a mapping",
@@ -305,15 +309,47 @@ impl<'a> Stream<'a> {
         false
     }
 
-    /// Whether a collection is written as JSON would have it: the file is JSON, or it is a flow mapping with every key in double quotes.
+    /// Whether a collection is written as JSON would have it: the file is JSON, or it is a flow mapping with every key in double quotes,
+    /// or such a mapping stands last in it or around it.
     pub(super) fn is_json_like(&self, id: NodeId) -> bool {
-        let quoted = |key: &NodeId| matches!(self.node(*key).content, Content::Scalar { style: ScalarStyle::DoubleQuoted, .. });
+        if self.json {
+            return true;
+        }
+        let own = match &self.node(id).content {
+            Content::Mapping { flow: true, pairs } if !pairs.is_empty() => Some(self.has_quoted_keys(id)),
+            Content::Sequence { flow: true, items } => {
+                items.last().filter(|last| !self.pairs(**last).is_empty()).map(|last| self.has_quoted_keys(*last))
+            }
+            Content::Mapping { flow: true, .. } => None,
+            _ => Some(false),
+        };
+        own.unwrap_or_else(|| {
+            let mut up = self.node(id).parent;
+            while let Some(parent) = up {
+                match self.node(parent).content {
+                    Content::Mapping { flow: true, .. } => return self.has_quoted_keys(parent),
+                    Content::Sequence { flow: true, .. } => up = self.node(parent).parent,
+                    _ => return false,
+                }
+            }
+            false
+        })
+    }
+
+    /// Whether it is a flow mapping with every key in double quotes.
+    fn has_quoted_keys(&self, id: NodeId) -> bool {
+        let quoted = |key: NodeId| matches!(self.node(key).content, Content::Scalar { style: ScalarStyle::DoubleQuoted, .. });
         match &self.node(id).content {
-            _ if self.json => true,
-            Content::Mapping { flow: true, pairs } => !pairs.is_empty() && pairs.iter().all(|(key, _)| quoted(key)),
-            Content::Sequence { flow: true, items } => items.last().is_some_and(|last| self.is_json_like(*last)),
+            Content::Mapping { flow: true, pairs } => pairs.iter().all(|(key, _)| quoted(*key)),
             _ => false,
         }
+    }
+
+    /// Whether null is written at this node: `~` or `null`.
+    pub(super) fn is_null(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let word = |value: &str| matches!(value, "~" | "null" | "Null" | "NULL");
+        node.tag.is_none() && matches!(&node.content, Content::Scalar { value, style: ScalarStyle::Plain } if word(value))
     }
 
     /// How many collections stand around the node.
@@ -347,6 +383,11 @@ impl<'a> Stream<'a> {
         }
         steps.reverse();
         YamlPath::new(steps)
+    }
+
+    /// The line of an offset, from 1.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        line_of(self.text.as_bytes(), offset)
     }
 
     /// `file, line N: why`

@@ -3,10 +3,11 @@
 use super::document::{NodeId, Stream};
 use super::locate::{in_document, locate, steps_found};
 use super::splice::Patch;
+use super::version::ImageVersion;
 use super::{application, container, kustomize};
 use crate::error::{Error, Result};
 use crate::model::field::{Field, FieldChange, FieldSelector, Wanted};
-use crate::model::image::ImageReference;
+use crate::model::image::{ImageReference, is_digest};
 use crate::model::path::{RepositoryPath, YamlPath};
 
 /// What a field says.
@@ -122,8 +123,9 @@ fn yaml(stream: &Stream<'_>, document: Option<usize>, path: &YamlPath) -> Result
 /// Refuses to put a bare tag where a whole image stands: that would lose the repository.
 pub(super) fn keep_repository(stream: &Stream<'_>, at: NodeId, wanted: &str) -> Result<()> {
     let Some(image) = stream.scalar(at).and_then(|have| ImageReference::parse(have).ok()) else { return Ok(()) };
-    let whole = image.repository.contains('/') && (image.tag.is_some() || image.digest.is_some());
-    if whole && !wanted.contains('/') {
+    // `nginx:1.27` is a whole image too; a digest alone only looks like one.
+    let whole = (image.tag.is_some() || image.digest.is_some()) && !is_digest(&image.to_string());
+    if whole && ImageVersion::parse(wanted).is_some() {
         let path = stream.path_of(at);
         return Err(stream
             .precondition(at, &format!("{path} holds a whole image, {image}; {wanted:?} in its place would lose the repository"))

@@ -151,6 +151,16 @@ fn an_image_that_is_not_listed_is_appended() {
 }
 
 #[test]
+fn an_image_that_another_entry_renames_is_no_new_one() {
+    let text = "images:\n- name: app\n  newName: r.io/acme/app\n  newTag: v1\n";
+    refused(KUSTOMIZATION, text, kustomize("r.io/acme/app"), version("v2"), 20, &["line 2", "for app", "kustomizeImage: app"]);
+    assert_eq!(applied(KUSTOMIZATION, text, kustomize("app"), version("v2")).0, text.replace("v1", "v2"));
+    // An entry of its own name is the one that is meant, whatever others are renamed to.
+    let both = format!("{text}- name: r.io/acme/app\n  newTag: w1\n");
+    assert_eq!(applied(KUSTOMIZATION, &both, kustomize("r.io/acme/app"), version("w2")).0, both.replace("w1", "w2"));
+}
+
+#[test]
 fn several_fields_are_one_edit() {
     let text = "kind: Kustomization\nimages:\n- name: b\n  newTag: v1";
     let edits = [
@@ -234,6 +244,37 @@ fn every_container_of_a_repository_changes() {
     // An alias of a container that is edited where it stands follows it.
     let shared = "containers: [&c {image: r.io/app:v1}]\ninitContainers: [*c]\n";
     assert_eq!(applied("d.yaml", shared, selector(), version("v2")).0, shared.replace("v1", "v2"));
+}
+
+#[test]
+fn containers_are_found_in_every_kind() {
+    let selector = || FieldSelector::ContainerImage { repository: "r.io/app".to_owned() };
+    let pod = "initContainers: [{name: i, image: r.io/app:v1}]\nspec:\n  ephemeralContainers:\n  - image: r.io/app:v1\n";
+    let list = "kind: List\nitems:\n- kind: Pod\n  spec:\n    containers:\n    - image: 'r.io/app:v1' # main\n- kind: CronJob\n  spec:\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            containers:\n            - {name: job, image: r.io/app:v1}\n";
+    let json = "{\"kind\": \"Deployment\", \"spec\": {\"template\": {\"spec\": {\"containers\": [{\"image\": \"r.io/app:v1\"}]}}}}";
+    for text in [pod, list, json] {
+        assert_eq!(applied("d.yaml", text, selector(), version("v2")).0, text.replace("app:v1", "app:v2"));
+    }
+    // A tag takes a digest's place, and an image by another spelling of its registry is the same.
+    let pinned = format!("containers: [{{image: \"r.io/app:v1@{}\"}}]\n", digest('a'));
+    assert_eq!(applied("d.yaml", &pinned, selector(), version("v2")).0, "containers: [{image: \"r.io/app:v2\"}]\n");
+    let docker = FieldSelector::ContainerImage { repository: "nginx".to_owned() };
+    assert_eq!(
+        applied("d.yaml", "containers: [{image: docker.io/library/nginx:1}]\n", docker, version("1.27")).0,
+        "containers: [{image: docker.io/library/nginx:1.27}]\n"
+    );
+    // A value that only looks like a list of containers is left alone.
+    let decoy = "data:\n  x: |\n    containers:\n    - image: r.io/app:v1\ncontainers:\n- image: r.io/app:v1\n";
+    assert_eq!(applied("d.yaml", decoy, selector(), version("v2")).0, decoy.replace("\n- image: r.io/app:v1", "\n- image: r.io/app:v2"));
+}
+
+#[test]
+fn a_whole_image_is_not_replaced_by_its_tag() {
+    let at = || FieldSelector::Yaml { path: YamlPath::parse("image").unwrap() };
+    refused("v.yaml", "image: nginx:1.26\n", at(), version("1.27"), 20, &["lose the repository", "containerImage: nginx"]);
+    assert_eq!(applied("v.yaml", "image: nginx:1.26\n", at(), version("nginx:1.27")).0, "image: nginx:1.27\n");
+    let pinned = format!("image: {}\n", digest('a'));
+    assert_eq!(applied("v.yaml", &pinned, at(), version("v2")).0, "image: v2\n");
 }
 
 const APPLICATION: &str = "kind: ConfigMap\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  sources:\n  - repoURL: https://x/charts\n    chart: redis\n    targetRevision: 1.2.3\n    helm:\n      parameters:\n      - name: image.tag\n        value: v1\n  - repoURL: https://x/config\n    targetRevision: HEAD # follow\n    kustomize:\n      images:\n      - app=m.io/app:v1\n      - r.io/web:v1\n";

@@ -98,6 +98,16 @@ fn find(stream: &Stream<'_>, root: NodeId, name: &str) -> Result<(Option<NodeId>
     Ok((Some(images), locate::selected(stream, images, "name", name, &key("images"))?))
 }
 
+/// Refuses to add an entry for an image that another entry makes out of a third one: `{name: app, newName: r.io/app}` and a new
+/// `{name: r.io/app}` beside it would both set the version, one after the other.
+fn refuse_renamed(stream: &Stream<'_>, images: NodeId, name: &str) -> Result<()> {
+    let text = |item: NodeId, key: &str| stream.get(item, key).and_then(|at| stream.scalar(at));
+    let renamed = stream.items(images).iter().copied().find(|item| text(*item, "newName") == Some(name));
+    let Some((item, original)) = renamed.and_then(|item| Some((item, text(item, "name")?))) else { return Ok(()) };
+    let why = format!("no entry of images has the name {name}, and the one for {original} has it as its newName; which one is meant?");
+    Err(stream.precondition(item, &why).hint(format!("Declare the field by the name that the manifests have\tkustomizeImage: {original}")))
+}
+
 pub(super) fn read(stream: &Stream<'_>, document: Option<usize>, name: &str) -> Result<Reading> {
     let root = the_kustomization(stream, document)?;
     let (_, Some(at)) = find(stream, root, name)? else { return Ok(Reading::default()) };
@@ -126,6 +136,9 @@ pub(super) fn apply(patch: &mut Patch<'_, '_>, document: Option<usize>, name: &s
     let shown = one_key.map_or_else(|| path.clone(), |key| path.child(YamlStep::Key(key.to_owned()))).to_string();
     let (images, at) = find(stream, root, name)?;
     let Some(at) = at else {
+        if let Some(images) = images {
+            refuse_renamed(stream, images, name)?;
+        }
         let parts = [("newName", &new_name), ("newTag", &version.tag), ("digest", &version.digest)];
         let mut pairs = vec![("name".to_owned(), Tree::Text(name.to_owned()))];
         pairs.extend(parts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Tree::Text(text.clone()?)))));

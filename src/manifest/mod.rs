@@ -14,6 +14,8 @@ mod container;
 mod document;
 mod field;
 mod kustomize;
+#[cfg(test)]
+mod layout_test;
 mod locate;
 mod oracle;
 mod scalar;
@@ -23,6 +25,8 @@ mod version;
 
 #[cfg(test)]
 mod corpus_test;
+#[cfg(test)]
+mod differential_test;
 #[cfg(test)]
 mod field_test;
 #[cfg(test)]

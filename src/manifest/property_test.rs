@@ -11,7 +11,7 @@ use crate::model::image::ImageReference;
 use crate::model::path::{RepositoryPath, YamlPath};
 
 /// Every scalar value of a file: document, path, and the bytes it stands on.
-fn scalars(bytes: &[u8]) -> Vec<(usize, YamlPath, std::ops::Range<usize>)> {
+pub(super) fn scalars(bytes: &[u8]) -> Vec<(usize, YamlPath, std::ops::Range<usize>)> {
     let mut found = Vec::new();
     let Ok(stream) = Stream::parse("f.yaml", bytes) else { return found };
     let mut waiting: Vec<NodeId> = stream.documents.iter().filter_map(|document| document.root).collect();
@@ -20,7 +20,10 @@ fn scalars(bytes: &[u8]) -> Vec<(usize, YamlPath, std::ops::Range<usize>)> {
         match &node.content {
             Content::Scalar { .. } => found.push((node.document, stream.path_of(at), node.span.clone())),
             Content::Sequence { items, .. } => waiting.extend(items),
-            Content::Mapping { pairs, .. } => waiting.extend(pairs.iter().map(|(_, value)| *value)),
+            // A key that is no scalar has no path.
+            Content::Mapping { pairs, .. } => {
+                waiting.extend(pairs.iter().filter(|(key, _)| stream.scalar(*key).is_some()).map(|(_, value)| *value));
+            }
             Content::Alias { .. } => {}
         }
     }
@@ -28,7 +31,7 @@ fn scalars(bytes: &[u8]) -> Vec<(usize, YamlPath, std::ops::Range<usize>)> {
 }
 
 /// Strings as hostile as tags get, and any others.
-fn values() -> impl Strategy<Value = String> {
+pub(super) fn values() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[ -~]{0,12}",

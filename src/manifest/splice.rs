@@ -86,13 +86,15 @@ impl<'s, 'a> Patch<'s, 'a> {
             return Ok(false);
         }
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-            return Err(stream
-                .content(at, &format!("{} is a block scalar ('|' or '>'); only scalars on one line are edited", path()))
-                .hint("Write the value on the line of its key"));
+            // The parser sees a block scalar begin with its text; people see it begin with its header.
+            let line = append::floor(self, at).map_or(node.line, |header| stream.line_of(header));
+            let why = format!("{} is a block scalar ('|' or '>'); only scalars on one line are edited", path());
+            return Err(Error::content(stream.sentence(line, &why)).hint("Write the value on the line of its key"));
         }
-        if stream.text[node.span.clone()].contains(['\n', '\r']) {
+        // A quoted scalar shows where it ends, however many lines it takes; a plain one ends where the next thing begins.
+        if *style == ScalarStyle::Plain && stream.text[node.span.clone()].contains(['\n', '\r']) {
             return Err(stream
-                .content(at, &format!("{} spans several lines; only scalars on one line are edited", path()))
+                .content(at, &format!("{} spans several lines without quotes; only scalars on one line are edited", path()))
                 .hint("Write the value on the line of its key"));
         }
         if value.contains('\0') {
@@ -133,7 +135,7 @@ impl<'s, 'a> Patch<'s, 'a> {
     pub(super) fn append(&mut self, at: NodeId, entry: Tree) -> Result<()> {
         match self.stream.node(at).content {
             Content::Sequence { .. } => self.added.entry(at).or_default().push(Addition::Item(entry)),
-            Content::Scalar { .. } if self.stream.is_absent(at) && !self.scalars.contains_key(&at) => {
+            Content::Scalar { .. } if (self.stream.is_absent(at) || self.stream.is_null(at)) && !self.scalars.contains_key(&at) => {
                 self.filled.entry(at).or_default().push(entry);
             }
             _ => {
@@ -187,7 +189,7 @@ impl<'s, 'a> Patch<'s, 'a> {
     }
 
     fn refuse_overlap(&self, splice: &Splice) -> Error {
-        let line = 1 + self.stream.text[..splice.range.start].matches('\n').count();
+        let line = self.stream.line_of(splice.range.start);
         Error::content(self.stream.sentence(line, "two of these changes touch the same bytes")).hint("Make them one after the other")
     }
 
@@ -208,6 +210,14 @@ impl<'s, 'a> Patch<'s, 'a> {
             return Ok(Splice { range: node.span.clone(), rank: VALUE, text: rendered });
         }
         let (place, colon) = self.empty_place(at)?;
+        // A blank that stands there already, with nothing behind it, parts the value from its key.
+        let rest = &stream.text[place..];
+        if colon
+            && let Some(behind) = rest.strip_prefix(' ')
+            && (behind.is_empty() || behind.starts_with(['\n', '\r', ',', '}', ']']))
+        {
+            return Ok(Splice { range: place + 1..place + 1, rank: VALUE, text: rendered });
+        }
         let text = if colon { format!(" {rendered}") } else { format!(": {rendered}") };
         Ok(Splice { range: place..place, rank: VALUE, text })
     }

@@ -75,6 +75,9 @@ impl ImageReference {
         if !repository.bytes().all(allowed) || !repository.as_bytes()[0].is_ascii_alphanumeric() {
             return Err(invalid("the repository has characters that no registry allows"));
         }
+        if repository.split('/').any(str::is_empty) {
+            return Err(invalid("the repository has an empty part"));
+        }
         if let Some(tag) = tag
             && !is_tag(tag)
         {
@@ -140,7 +143,7 @@ mod tests {
         {
             assert_eq!(ImageReference::parse(text).unwrap().to_string(), text.to_owned());
         }
-        for bad in ["", ":x", "a b", "a:b c", "a@sha256:12", "-a", "a:\n"] {
+        for bad in ["", ":x", "a b", "a:b c", "a@sha256:12", "a/", "a//b", "a/:x", "-a", "a:\n"] {
             assert!(ImageReference::parse(bad).is_err(), "{bad:?}");
         }
     }

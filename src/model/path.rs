@@ -83,7 +83,7 @@ impl RepositoryPath {
         self.0.split('/').filter(|part| !part.is_empty())
     }
 
-    /// This path and then `rest`.
+    /// This path and then `rest`, which may go up again by `..` as long as it stays in the repository.
     ///
     /// # Errors
     /// As [`RepositoryPath::parse`].
@@ -91,7 +91,18 @@ impl RepositoryPath {
         if rest.starts_with('/') {
             return Self::parse(rest);
         }
-        Self::parse(format!("{}/{rest}", self.0).trim_start_matches('/'))
+        let mut parts: Vec<&str> = self.components().collect();
+        for part in rest.split('/') {
+            if part != ".." {
+                parts.push(part);
+            } else if parts.pop().is_none() {
+                return Err(InvalidPath {
+                    text: rest.to_owned(),
+                    why: format!("from {self:?} it leaves the repository ('..')", self = self.0),
+                });
+            }
+        }
+        Self::parse(&parts.join("/"))
     }
 
     /// Whether this path is `folder` or lies below it.
@@ -218,8 +229,11 @@ impl YamlPath {
                         Self::selection(word.to_owned(), &inner[end + 1..])
                             .ok_or_else(|| invalid("a selection is not closed by ']'".into()))?
                     } else {
-                        let index =
-                            word.parse().map_err(|_| invalid(format!("[{word}] is neither an index, nor a quoted key, nor key=value")))?;
+                        // `parse` alone would take a sign.
+                        let digits = word.bytes().all(|b| b.is_ascii_digit());
+                        let index = word.parse().ok().filter(|_| digits);
+                        let wrong = || invalid(format!("[{word}] is neither an index, nor a quoted key, nor key=value"));
+                        let index = index.ok_or_else(wrong)?;
                         (YamlStep::Index(index), &inner[end..])
                     }
                 };
@@ -336,7 +350,11 @@ mod tests {
         let folder = RepositoryPath::parse("apps/a").unwrap();
         assert!(folder.join("b.yaml").unwrap().is_below(&folder));
         assert!(!RepositoryPath::parse("apps/ab").unwrap().is_below(&folder));
-        assert!(folder.join("../../../x").is_err());
+        assert_eq!(folder.join("../b/./c.yaml").unwrap().as_str(), "apps/b/c.yaml");
+        assert_eq!(folder.join("../../x").unwrap().as_str(), "x");
+        for bad in ["../../../x", "../../../apps/a/x", "/etc", "../.git/config", "b/..\\x"] {
+            assert!(folder.join(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -355,7 +373,7 @@ mod tests {
                 key("8080")
             ]
         );
-        for bad in ["a..b", ".a", "a[", "a[x]", "a[=x]", "a[\"b]", "a b", "a[0]b"] {
+        for bad in ["a..b", ".a", "a[", "a[x]", "a[=x]", "a[+1]", "a[ 1]", "a[-1]", "a[\"b]", "a b", "a[0]b"] {
             assert!(YamlPath::parse(bad).is_err(), "{bad}");
         }
     }
