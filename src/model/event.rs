@@ -6,6 +6,7 @@ use super::field::FieldChange;
 use super::intent::{IntentId, IntentOrigin, Operation};
 use super::names::{ApplicationReference, BranchName, EnvironmentName, Target};
 use super::plan::Plan;
+use super::release::Release;
 use super::revision::Sha;
 use super::verdict::{Ready, Verdict};
 
@@ -88,6 +89,17 @@ pub enum Event {
         /// How many pushes were tried.
         attempts: u32,
     },
+    /// A wish about the past, as the absolute one that it comes to; shown before anything is written.
+    Resolved {
+        /// The target.
+        target: Target,
+        /// The absolute command: `rollback checkout -e prod --to 1.4.1`.
+        command: String,
+        /// The releases that are taken back, newest first.
+        releases: Vec<Sha>,
+        /// Other targets of the same commits, which stay as they are.
+        shared: Vec<Target>,
+    },
     /// A step that may take a while and shows nothing of its own: `fetching`, `pushing`; for the live line only.
     Working {
         /// What is being done, in the present participle: "fetching main".
@@ -165,6 +177,24 @@ pub enum Question {
         /// Why, in the server's words.
         reason: String,
     },
+    /// Whether a person sits there who may pick a release. Answered without asking anybody.
+    MayPick,
+    /// Which state to go back to: a person picks one of the releases, the first of which stands now.
+    Release {
+        /// The target.
+        target: Target,
+        /// The releases, newest first.
+        releases: Vec<Release>,
+    },
+    /// The last release is a rollback already: go on waiting for it (0), or go further back (1)?
+    Again {
+        /// The target.
+        target: Target,
+        /// The rollback.
+        rollback: Sha,
+        /// The version that going further back would come to.
+        further: Option<String>,
+    },
 }
 
 /// What a person answered.
@@ -172,6 +202,8 @@ pub enum Question {
 pub enum Answer {
     /// Go on.
     Yes,
+    /// This one, counted from 0.
+    Chosen(usize),
     /// Stop; nothing is written.
     No,
     /// There is nobody to ask: input or error output is no terminal, and no `--yes`.

@@ -87,6 +87,12 @@ pub struct Release {
 }
 
 impl Release {
+    /// Whether it takes others back: made by `rollback`, or by hand with `git revert`.
+    #[must_use]
+    pub fn is_rollback(&self) -> bool {
+        self.kind == ReleaseKind::Rollback || !self.reverts.is_empty()
+    }
+
     /// Whether it still stands: nothing later took it back.
     #[must_use]
     pub fn stands(&self) -> bool {

@@ -44,18 +44,26 @@ pub struct Request {
 pub fn deploy(context: &Context, settings: &Settings, request: &Request, reporter: &dyn Reporter, prompter: &dyn Prompter) -> Outcome {
     let mut report = outcome::blank(Operation::Deploy.as_str());
     match run(context, settings, request, reporter, prompter, &mut report) {
-        Ok(Ended::Dry(plan)) => Outcome { dry_run: Some(plan), ..Outcome::of(report, Vec::new()) },
-        Ok(Ended::Written(advice)) => Outcome::of(report, advice),
+        Ok(ended) => ended.outcome(report),
         Err(error) => Outcome::stopped(report, error),
     }
 }
 
-/// How a deploy ended.
-enum Ended {
+/// How a writing command ended.
+pub(super) enum Ended {
     /// Nothing was written; this would have been.
     Dry(Plan),
     /// It went as far as asked, with what to do next.
     Written(Vec<String>),
+}
+
+impl Ended {
+    pub(super) fn outcome(self, report: crate::model::report::RunReport) -> Outcome {
+        match self {
+            Self::Dry(plan) => Outcome { dry_run: Some(plan), ..Outcome::of(report, Vec::new()) },
+            Self::Written(advice) => Outcome::of(report, advice),
+        }
+    }
 }
 
 /// CI markers that make a forge skip every check; in a message they would suppress the very pipelines that guard the branch
@@ -101,7 +109,7 @@ fn run(
     trailers.payload = Some(chosen.payload.clone());
     trailers.run = run.as_ref().and_then(|run| run.url.clone());
     trailers.actor = run.as_ref().and_then(|run| run.actor.clone());
-    let text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
+    let mut text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
 
     let plan = plan::compute(&snapshot, &wishes, &text)?;
     drop(snapshot);
@@ -109,13 +117,14 @@ fn run(
     expect_current(request.expect_current.as_deref(), &plan)?;
 
     let verification = Verification::prepare(&session, repository, &environment, &wishes, &plan, request.until, reporter)?;
+    let plan = plan::noting(plan, verification.old_health(), &mut text)?;
     reporter.report(&Event::Planned { operation: Operation::Deploy, plan: plan.clone(), dry_run: request.dry_run });
     if request.dry_run {
         return Ok(Ended::Dry(plan));
     }
     reporter.report(&Event::IntentChosen { id: chosen.id.clone(), origin: chosen.origin });
     if plan.changes_anything() {
-        confirm(&environment, request, &verification, prompter, reporter)?;
+        confirm(&environment, request.confirmed, &verification, prompter, reporter)?;
     }
 
     let planner = plan::WishPlanner { wishes: &wishes, text: &text };
@@ -131,7 +140,8 @@ fn run(
     report.recorded = Recorded::Yes;
     report.changed = changed;
     report.commit = Some(commit.to_string());
-    Ok(Ended::Written(verify::finish(verification, &session, repository, &commit, changed, reporter, report)?))
+    let finished = verify::finish(verification, &session, repository, &commit, changed, reporter, report)?;
+    Ok(Ended::Written(finished.advice))
 }
 
 /// Until windlass opens pull requests, a target that wants one is never pushed.
@@ -164,17 +174,17 @@ fn expect_current(expected: Option<&str>, plan: &Plan) -> Result<()> {
 }
 
 /// Asks what needs a person: a protected environment, and rejected credentials of Argo CD.
-fn confirm(
+pub(super) fn confirm(
     environment: &crate::config::map::Environment,
-    request: &Request,
+    confirmed: bool,
     verification: &Verification,
     prompter: &dyn Prompter,
     reporter: &dyn Reporter,
 ) -> Result<()> {
     if let Some(reason) = verification.rejected() {
         let question = Question::RecordWithoutArgo { reason: reason.to_owned() };
-        match if request.confirmed { Answer::Yes } else { prompter.ask(&question) } {
-            Answer::Yes => {}
+        match if confirmed { Answer::Yes } else { prompter.ask(&question) } {
+            Answer::Yes | Answer::Chosen(_) => {}
             Answer::NobodyThere => reporter.report(&Event::Warning(format!(
                 "Argo CD rejects the credentials ({reason}); the change is recorded all the same, and cannot be verified"
             ))),
@@ -183,14 +193,14 @@ fn confirm(
             }
         }
     }
-    if environment.protected && !request.confirmed {
-        match prompter.ask(&Question::Protected { environment: request.environment.clone() }) {
-            Answer::Yes => {}
-            Answer::No => return Err(Error::new(ErrorKind::Guard, format!("Not confirmed: {} is protected", request.environment))),
+    if environment.protected && !confirmed {
+        match prompter.ask(&Question::Protected { environment: environment.name.clone() }) {
+            Answer::Yes | Answer::Chosen(_) => {}
+            Answer::No => return Err(Error::new(ErrorKind::Guard, format!("Not confirmed: {} is protected", environment.name))),
             Answer::NobodyThere => {
                 return Err(Error::new(
                     ErrorKind::Guard,
-                    format!("{} is protected, and there is no terminal to confirm on", request.environment),
+                    format!("{} is protected, and there is no terminal to confirm on", environment.name),
                 )
                 .hint("Confirm\tthe same command with --yes"));
             }

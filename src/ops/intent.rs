@@ -50,6 +50,14 @@ pub fn payload(operation: Operation, wishes: &[(Target, Vec<(Field, Wanted)>)]) 
     hash(&parts, 16)
 }
 
+/// The hash of operation and what was typed, where the wanted values would depend on when it is asked.
+#[must_use]
+pub fn payload_of(operation: Operation, parts: &[String]) -> String {
+    let mut all = vec![operation.as_str()];
+    all.extend(parts.iter().map(String::as_str));
+    hash(&all, 16)
+}
+
 /// Chooses the id: the one given, else in CI a hash of (run, job, payload), else a random one.
 #[must_use]
 pub fn choose(context: &Context, given: Option<&IntentId>, operation: Operation, payload: String) -> ChosenIntent {

@@ -11,6 +11,7 @@ pub mod releases;
 pub mod remote;
 pub mod resume;
 pub mod revert;
+pub mod rollback;
 pub mod session;
 pub mod verify;
 pub mod wait;

@@ -13,7 +13,7 @@ use crate::model::intent::Operation;
 use crate::model::names::Target;
 use crate::model::path::{RepositoryPath, YamlPath};
 use crate::model::plan::{FileEdit, Plan, TargetChange};
-use crate::model::release::{TargetTrailer, Trailers};
+use crate::model::release::{OldHealth, TargetTrailer, Trailers};
 
 /// What a user wants of one service, before its fields are known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -173,6 +173,18 @@ pub fn compute(snapshot: &Snapshot<'_>, wishes: &[TargetWish], text: &CommitText
         .collect();
     let message = message(text, &targets)?;
     Ok(Plan { base: snapshot.commit().clone(), targets, edits, message })
+}
+
+/// The plan with what Argo CD said of the values it replaces noted in its message.
+///
+/// # Errors
+/// Internal: the template of the message cannot be rendered.
+pub fn noting(mut plan: Plan, health: Vec<OldHealth>, text: &mut CommitText) -> Result<Plan> {
+    if plan.changes_anything() {
+        text.trailers.old_health = health;
+        plan.message = message(text, &plan.targets)?;
+    }
+    Ok(plan)
 }
 
 /// Wishes and their commit text: what `deploy` and `promote` deliver.

@@ -31,7 +31,7 @@ pub struct Releases {
 impl Releases {
     /// Those that still stand and are no rollbacks, newest first: what `--steps` counts.
     pub fn standing(&self) -> impl Iterator<Item = &Release> {
-        self.releases.iter().filter(|release| release.stands() && release.kind != ReleaseKind::Rollback)
+        self.releases.iter().filter(|release| release.stands() && !release.is_rollback())
     }
 }
 

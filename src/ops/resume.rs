@@ -77,7 +77,34 @@ fn run(
     report.targets = watched.iter().map(|watched| outcome::target_report(&watched.change)).collect();
     let operation = facts.trailers.as_ref().map_or(Operation::Deploy, |trailers| trailers.operation);
     let verification = Verification::resume(&session, repository, &watched, operation, until, reporter)?;
-    verify::finish(verification, &session, repository, &commit, false, reporter, report)
+    Ok(verify::finish(verification, &session, repository, &commit, false, reporter, report)?.advice)
+}
+
+/// The targets whose declared fields a commit changed.
+///
+/// # Errors
+/// Those of Git and of the map.
+pub(super) fn targets_changed_by(session: &Session<'_>, repository: &ConfigRepository, commit: &Sha) -> Result<Vec<ResolvedTarget>> {
+    let facts = repository.commit(commit)?;
+    let snapshot = repository.snapshot(commit)?;
+    let paths = repository.changed_paths(commit)?;
+    let mut found = Vec::new();
+    for target in session.map.targets_touching(&paths, &SnapshotTree(&snapshot))?.by_file {
+        if changes(repository, commit, facts.parents.first(), &target)?.iter().any(FieldChange::is_change) {
+            found.push(target);
+        }
+    }
+    Ok(found)
+}
+
+/// What to watch for a commit.
+///
+/// # Errors
+/// Those of Git and of the map.
+pub(super) fn watch_list_of(session: &Session<'_>, repository: &ConfigRepository, commit: &Sha) -> Result<Vec<Watched>> {
+    let facts = repository.commit(commit)?;
+    let targets = targets_of(session, repository, commit, &facts)?;
+    watch_list(repository, commit, facts.parents.first(), &targets)
 }
 
 /// Finds the commit, on the map's branch or on one that an environment names.

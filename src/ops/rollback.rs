@@ -9,7 +9,7 @@ use crate::git::{ConfigRepository, Snapshot};
 use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
 use crate::model::field::FieldChange;
 use crate::model::intent::{IntentId, Operation, Until};
-use crate::model::names::{EnvironmentName, ServiceName, Target};
+use crate::model::names::{EnvironmentName, ServiceName};
 use crate::model::plan::{FileEdit, Plan, TargetChange};
 use crate::model::release::{Release, Trailers};
 use crate::model::report::{Recorded, RunReport};
@@ -161,7 +161,14 @@ fn run(
             }
         }
     }
-    let mut planner = RollbackPlanner { repository, map: &session.map, take_backs: &take_backs, standing: &scope.targets, trailers };
+    let mut planner = RollbackPlanner {
+        repository,
+        map: &session.map,
+        take_backs: &take_backs,
+        standing: &scope.targets,
+        tip: scope.tip.clone(),
+        trailers,
+    };
     let snapshot = repository.snapshot(&scope.tip)?;
     let mut plan = planner.plan(&snapshot)?;
     report.targets = plan.targets.iter().map(outcome::target_report).collect();
@@ -253,7 +260,8 @@ impl Scope {
                             .hint(format!("Choose one\t-e {}", names.join(" | -e "))));
                     }
                 };
-                let mine = targets.iter().filter(|target| target.target.environment == environment).map(|target| target.target.service.clone());
+                let mine =
+                    targets.iter().filter(|target| target.target.environment == environment).map(|target| target.target.service.clone());
                 let services: Vec<ServiceName> = if request.services.is_empty() { mine.collect() } else { request.services.clone() };
                 (environment, services, Some(commit))
             }
@@ -295,9 +303,8 @@ fn resolve(
     prompter: &dyn Prompter,
     reporter: &dyn Reporter,
 ) -> Result<Resolution> {
-    let walk = |enough: &mut dyn FnMut(&[Release]) -> bool| {
-        releases::of_target(repository, &scope.tip, target, None, &session.deadline, enough)
-    };
+    let walk =
+        |enough: &mut dyn FnMut(&[Release]) -> bool| releases::of_target(repository, &scope.tip, target, None, &session.deadline, enough);
     let steps = |count: usize| -> Result<Vec<Release>> {
         let found = walk(&mut |releases| standing(releases).count() > count)?;
         let taken: Vec<Release> = standing(&found.releases).take(count).cloned().collect();
@@ -377,7 +384,10 @@ fn standing(releases: &[Release]) -> impl Iterator<Item = &Release> {
 /// Taking back a release in the middle would be a conflict with the later ones; said before anything is tried.
 fn standing_value(release: &Release, found: &Releases) -> Result<()> {
     let later = found.releases.iter().take_while(|other| other.commit != release.commit);
-    match later.into_iter().find(|other| other.stands() && other.fields.iter().any(|field| release.fields.iter().any(|mine| mine.path == field.path))) {
+    match later
+        .into_iter()
+        .find(|other| other.stands() && other.fields.iter().any(|field| release.fields.iter().any(|mine| mine.path == field.path)))
+    {
         None => Ok(()),
         Some(other) => Err(Error::precondition(format!(
             "{} is not the last release of {}: {} changed the same field since, to {}",
@@ -402,7 +412,10 @@ fn state_before(taken: Vec<Release>) -> Result<(Vec<Release>, Sha)> {
     let target = oldest.target.clone();
     match parent {
         Some(parent) if oldest.old.is_some() => Ok((taken, parent)),
-        _ => Err(Error::precondition(format!("{} brought {target} into being; there is nothing before it to go back to", oldest.commit.short()))),
+        _ => Err(Error::precondition(format!(
+            "{} brought {target} into being; there is nothing before it to go back to",
+            oldest.commit.short()
+        ))),
     }
 }
 
@@ -455,9 +468,8 @@ fn to(
     state: &str,
     reporter: &dyn Reporter,
 ) -> Result<Option<(Vec<Release>, Sha)>> {
-    let walk = |enough: &mut dyn FnMut(&[Release]) -> bool| {
-        releases::of_target(repository, &scope.tip, target, None, &session.deadline, enough)
-    };
+    let walk =
+        |enough: &mut dyn FnMut(&[Release]) -> bool| releases::of_target(repository, &scope.tip, target, None, &session.deadline, enough);
     let upto = |found: &Releases, count: usize| standing_or_rollback(&found.releases[..count]);
     if state == "last-healthy" {
         let healthy = |release: &Release| release.health.as_ref().is_some_and(|health| health.status == "Healthy");
@@ -531,10 +543,20 @@ fn to_commit(
 /// All that has to be taken back to come to the state before these releases: whatever still stands among them, rollbacks included. What a
 /// rollback among them took back from before them comes back with it.
 fn standing_or_rollback(releases: &[Release]) -> Vec<Release> {
-    releases.iter().filter(|release| release.stands() || !releases.iter().any(|other| Some(&other.commit) == release.reverted_by.as_ref())).cloned().collect()
+    releases
+        .iter()
+        .filter(|release| release.stands() || !releases.iter().any(|other| Some(&other.commit) == release.reverted_by.as_ref()))
+        .cloned()
+        .collect()
 }
 
-fn taken_back(repository: &ConfigRepository, target: &ResolvedTarget, taken: Vec<Release>, state: Sha, request: &Request) -> Result<Resolution> {
+fn taken_back(
+    repository: &ConfigRepository,
+    target: &ResolvedTarget,
+    taken: Vec<Release>,
+    state: Sha,
+    request: &Request,
+) -> Result<Resolution> {
     let take_back = TakeBack::new(repository, target.clone(), taken, state, request.force_restore)?;
     let service = &target.target.service;
     let environment = &target.target.environment;
@@ -557,8 +579,12 @@ fn resume(
     let trailers = facts.trailers.as_ref();
     let mine = trailers.is_some_and(|trailers| trailers.intent == chosen.id);
     if mine && trailers.and_then(|trailers| trailers.payload.as_deref()) != Some(chosen.payload.as_str()) {
-        return Err(Error::precondition(format!("The intent id {} stands for something else: commit {} asked for it", chosen.id, commit.short()))
-            .hint("Ask anew\tthe same command with another --intent, or without one"));
+        return Err(Error::precondition(format!(
+            "The intent id {} stands for something else: commit {} asked for it",
+            chosen.id,
+            commit.short()
+        ))
+        .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
     report.recorded = Recorded::Yes;
     report.changed = mine;
@@ -578,6 +604,7 @@ struct RollbackPlanner<'a> {
     take_backs: &'a [TakeBack],
     /// The targets asked for, those that stand already included.
     standing: &'a [ResolvedTarget],
+    tip: Sha,
     trailers: Trailers,
 }
 
@@ -590,7 +617,7 @@ impl RollbackPlanner<'_> {
         };
         let mut wishes: Vec<TargetWish> = self.take_backs.iter().map(of).collect();
         for target in self.standing.iter().filter(|target| !self.take_backs.iter().any(|other| other.resolved.target == target.target)) {
-            let values = releases::values_at(self.repository, self.repository.branch_tip(), target).unwrap_or_default();
+            let values = releases::values_at(self.repository, &self.tip, target).unwrap_or_default();
             let edits = target.fields.iter().cloned().zip(values).filter_map(|(field, value)| Some((field, revert::wanted(&value?.1))));
             wishes.push(TargetWish { resolved: target.clone(), edits: edits.collect() });
         }
@@ -607,7 +634,8 @@ impl RollbackPlanner<'_> {
         let subject = if others > 0 { format!("{subject} and {others} more") } else { subject };
         // As git's own reverts say it, so that plain `git log` and every forge understand it (design section 9).
         let mut body: Vec<String> = trailers.reverts.iter().map(|commit| format!("This reverts commit {commit}.")).collect();
-        let names: Vec<String> = targets.iter().map(|target| format!("{} in {}", target.target.service, target.target.environment)).collect();
+        let names: Vec<String> =
+            targets.iter().map(|target| format!("{} in {}", target.target.service, target.target.environment)).collect();
         if self.take_backs.iter().any(|take_back| take_back.releases.iter().any(|release| !release.shared_with.is_empty())) {
             body.push(String::new());
             body.push(format!("For {} only; the other targets of these commits stay as they are.", names.join(", ")));
@@ -650,7 +678,11 @@ impl Planner for RollbackPlanner<'_> {
                 let (path, value) = value?;
                 Some(FieldChange { file: field.file.clone(), path, old: Some(value.clone()), new: value })
             });
-            targets.push(TargetChange { target: target.target.clone(), fields: fields.collect(), applications: target.applications.clone() });
+            targets.push(TargetChange {
+                target: target.target.clone(),
+                fields: fields.collect(),
+                applications: target.applications.clone(),
+            });
         }
         edits.retain(|edit| edit.before != edit.after);
         let message = self.message(&targets);
@@ -669,10 +701,4 @@ impl Planner for RollbackPlanner<'_> {
         }
         Ok(changes)
     }
-}
-
-/// The target names of a rollback, for tests and messages.
-#[must_use]
-pub fn names(targets: &[Target]) -> String {
-    targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -25,6 +25,7 @@ use crate::model::intent::{Operation, Until};
 use crate::model::names::{ApplicationReference, EnvironmentName, Target};
 use crate::model::path::RepositoryPath;
 use crate::model::plan::{Plan, TargetChange};
+use crate::model::release::OldHealth;
 use crate::model::report::{Recorded, RunReport};
 use crate::model::revision::{Relation, Sha};
 use crate::model::verdict::{Verdict, VerdictKind};
@@ -153,6 +154,35 @@ impl Verification {
         Ok(Self { groups, until, operation, rejected: None })
     }
 
+    /// What Argo CD says of the values that are about to be replaced: the worst health of each target whose Applications all answered and
+    /// show what Git says now.
+    #[must_use]
+    pub fn old_health(&self) -> Vec<OldHealth> {
+        let mut found: Vec<OldHealth> = Vec::new();
+        let mut unseen: BTreeSet<Target> = BTreeSet::new();
+        for group in &self.groups {
+            for target in &group.targets {
+                let Some(application) = group.baseline.get(&target.application).filter(|application| is_settled(application)) else {
+                    unseen.insert(target.target.clone());
+                    continue;
+                };
+                let health = &application.status.health;
+                let seen = OldHealth {
+                    target: target.target.clone(),
+                    status: health.status.as_str().to_owned(),
+                    since: health.last_transition_time.map(|at| at.as_second()),
+                };
+                match found.iter_mut().find(|known| known.target == seen.target) {
+                    None => found.push(seen),
+                    Some(known) if known.status == "Healthy" => *known = seen,
+                    Some(_) => {}
+                }
+            }
+        }
+        found.retain(|health| !health.status.is_empty() && !unseen.contains(&health.target));
+        found
+    }
+
     /// Why Argo CD rejects the credentials, when it does.
     #[must_use]
     pub fn rejected(&self) -> Option<&str> {
@@ -196,6 +226,11 @@ impl Verification {
         }
         Ok(())
     }
+}
+
+/// Whether what is shown is the end of something: synced, and no operation is running.
+fn is_settled(application: &Application) -> bool {
+    application.status.sync.status.as_str() == "Synced" && application.operation.is_none()
 }
 
 fn plan_operation(plan: &Plan) -> Operation {
@@ -351,6 +386,15 @@ impl GitFacts for Facts<'_> {
     }
 }
 
+/// What a wait came to.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// What to do next: `Label<TAB>command`.
+    pub advice: Vec<String>,
+    /// What was found for each Application; empty where nothing was waited for.
+    pub verdicts: Vec<(Target, Verdict)>,
+}
+
 /// Waits as far as asked, and writes what was found into the result object. Returns what to do next.
 ///
 /// # Errors
@@ -363,13 +407,13 @@ pub fn finish(
     changed: bool,
     reporter: &dyn Reporter,
     report: &mut RunReport,
-) -> Result<Vec<String>> {
+) -> Result<Finished> {
     let resume = format!("windlass wait {commit}{}", session.settings.resume_flags());
     let short_resume = format!("windlass wait {}{}", commit.short(), session.settings.resume_flags());
     let until = match verification.until {
         Until::Recorded | Until::Merged => {
             report.resume = changed.then_some(resume);
-            return Ok(Vec::new());
+            return Ok(Finished::default());
         }
         Until::Synced => verdict::Until::Synced,
         Until::Healthy => verdict::Until::Healthy,
@@ -404,7 +448,7 @@ pub fn finish(
         report.resume = Some(resume);
         advice.push(format!("Resume\t{short_resume}"));
     }
-    Ok(advice)
+    Ok(Finished { advice, verdicts })
 }
 
 /// Whether the state may still change for the better by itself, so that waiting on makes sense.

@@ -94,7 +94,10 @@ impl Sandbox {
         } else {
             let credentials = Some(("windlass".to_owned(), git_token.clone()));
             let delay = if faults.has(Fault::Slow) { SLOW } else { Duration::ZERO };
-            Some(GitServer::serve(&root, ServerOptions { credentials, lose_first_push_response: faults.has(Fault::PushResponseLost), delay })?)
+            Some(GitServer::serve(
+                &root,
+                ServerOptions { credentials, lose_first_push_response: faults.has(Fault::PushResponseLost), delay },
+            )?)
         };
         let git_address = match &git {
             Some(server) => server.address(),

@@ -56,10 +56,7 @@ fn write(path: &Path) -> Result<(), git2::Error> {
 fn files() -> Vec<(String, String)> {
     let mut files = vec![("windlass.yaml".to_owned(), MAP.to_owned())];
     for service in ["checkout", "cart"] {
-        files.push((
-            format!("apps/{service}/base/kustomization.yaml"),
-            "resources:\n  - deployment.yaml\n  - service.yaml\n".to_owned(),
-        ));
+        files.push((format!("apps/{service}/base/kustomization.yaml"), "resources:\n  - deployment.yaml\n  - service.yaml\n".to_owned()));
         files.push((format!("apps/{service}/base/deployment.yaml"), deployment(service, &format!("ghcr.io/acme/{service}"))));
         files.push((
             format!("apps/{service}/base/service.yaml"),
@@ -84,7 +81,8 @@ fn files() -> Vec<(String, String)> {
     ));
     files.push((
         "charts/billing/templates/deployment.yaml".to_owned(),
-        deployment("billing", "{{ .Values.image.repository }}:{{ .Values.image.tag }}").replace("replicas: 2", "replicas: {{ .Values.replicas }}"),
+        deployment("billing", "{{ .Values.image.repository }}:{{ .Values.image.tag }}")
+            .replace("replicas: 2", "replicas: {{ .Values.replicas }}"),
     ));
     for environment in ENVIRONMENTS {
         files.push((

@@ -51,6 +51,11 @@ pub(super) fn time(duration: Duration) -> String {
     }
 }
 
+/// A day and a time, in UTC, for lists of releases.
+pub(super) fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
 /// The parts of a line.
 pub(super) struct Line<'a> {
     pub mark: Mark,

@@ -307,6 +307,17 @@ impl Renderer {
                     None,
                 );
             }
+            Event::Resolved { command, releases, shared, .. } => {
+                let commits: Vec<&str> = releases.iter().map(crate::model::revision::Sha::short).collect();
+                let count = if commits.len() == 1 { "1 release".to_owned() } else { format!("{} releases", commits.len()) };
+                let text = format!("{}  takes back {count} ({})", sanitise::line(command), commits.join(", "));
+                self.print(state, &format!("{}{text}\n", if live { "\n  " } else { "" }));
+                if !shared.is_empty() {
+                    let others: Vec<String> = shared.iter().map(ToString::to_string).collect();
+                    let text = format!("these commits also changed {}, which stays as it is", others.join(", "));
+                    self.print(state, &format!("{}{text}\n", if live { "  " } else { "" }));
+                }
+            }
             Event::Working { what } => {
                 // No live line while git or ssh may ask something: a word once, and only where nobody could be asked anything.
                 tracing::debug!("{what}");

@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use super::sanitise;
 use super::terminal::Terminal;
 use crate::model::event::{Answer, Prompter, Question};
+use crate::model::release::Release;
 
 /// Asks on stderr and reads stdin.
 pub(super) struct Prompt {
@@ -15,11 +16,22 @@ pub(super) struct Prompt {
 
 impl Prompter for Prompt {
     fn ask(&self, question: &Question) -> Answer {
-        if self.yes {
+        let picks = matches!(question, Question::MayPick | Question::Release { .. } | Question::Again { .. });
+        if self.yes && !picks {
             return Answer::Yes;
         }
-        if !self.terminal.can_ask {
+        if self.yes || !self.terminal.can_ask {
             return Answer::NobodyThere;
+        }
+        match question {
+            Question::MayPick => return Answer::Yes,
+            Question::Release { releases, .. } => return pick(&release_lines(releases, self.terminal.unicode), 1.min(releases.len() - 1)),
+            Question::Again { rollback, further, .. } => {
+                let mut lines = vec![format!("wait for the rollback {}", rollback.short())];
+                lines.extend(further.as_ref().map(|version| format!("go further back, to {}", sanitise::line(version))));
+                return pick(&lines, 0);
+            }
+            _ => {}
         }
         self.terminal.stderr.write(&text(question));
         let mut typed = String::new();
@@ -31,8 +43,44 @@ impl Prompter for Prompt {
     }
 }
 
+/// A list to pick from with the arrow keys; Esc picks nothing.
+fn pick(lines: &[String], first: usize) -> Answer {
+    let select = dialoguer::Select::new().items(lines).default(first).report(false);
+    match select.interact_on_opt(&console::Term::stderr()) {
+        Ok(Some(at)) => Answer::Chosen(at),
+        Ok(None) | Err(_) => Answer::No,
+    }
+}
+
+/// One line for each release: version, when, what, who, why, and how healthy it was.
+fn release_lines(releases: &[Release], unicode: bool) -> Vec<String> {
+    let version = |release: &Release| sanitise::line(release.new.as_deref().unwrap_or("(none)"));
+    let width = releases.iter().map(|release| console::measure_text_width(&version(release))).max().unwrap_or(0);
+    let line = |(at, release): (usize, &Release)| {
+        let health = release.health.as_ref().map(|health| sanitise::line(&health.status)).unwrap_or_default();
+        let why = release.why.as_deref().map(sanitise::line).unwrap_or_default();
+        let stands = match (at, unicode) {
+            (0, true) => "●",
+            (0, false) => "*",
+            _ => " ",
+        };
+        let version = version(release);
+        let padding = " ".repeat(width - console::measure_text_width(&version));
+        format!(
+            "{stands} {version}{padding}  {}  {:<8}  {:<12}  {why}  {health}",
+            super::lines::date(release.time),
+            release.kind.as_str(),
+            sanitise::line(&release.author)
+        )
+        .trim_end()
+        .to_owned()
+    };
+    releases.iter().enumerate().map(line).collect()
+}
+
 fn text(question: &Question) -> String {
     match question {
+        Question::MayPick | Question::Release { .. } | Question::Again { .. } => String::new(),
         Question::Protected { environment } => format!("? Type {environment} to confirm: "),
         Question::RecordWithoutArgo { reason } => {
             format!("? Argo CD rejects the credentials ({}). Record the change all the same? [y/N] ", sanitise::line(reason))
@@ -44,6 +92,7 @@ fn text(question: &Question) -> String {
 fn judge(question: &Question, typed: &str) -> Answer {
     let typed = typed.trim();
     let yes = match question {
+        Question::MayPick | Question::Release { .. } | Question::Again { .. } => false,
         Question::Protected { environment } => typed == environment.as_str(),
         Question::RecordWithoutArgo { .. } => matches!(typed.to_ascii_lowercase().as_str(), "y" | "yes"),
     };
