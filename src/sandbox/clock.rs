@@ -39,7 +39,13 @@ impl SimulatedClock {
     /// The simulated time of day.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.start + self.elapsed()
+        self.at(self.elapsed())
+    }
+
+    /// The simulated time of day so long after the start.
+    #[must_use]
+    pub fn at(&self, elapsed: Duration) -> Timestamp {
+        self.start + elapsed
     }
 
     /// How long a simulated duration takes in real time.

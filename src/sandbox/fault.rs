@@ -43,7 +43,17 @@ faults! {
     Degraded "degraded" "Every new version fails to start",
     SyncFailed "sync-failed" "Every sync of a new version fails",
     AutoSyncOff "auto-sync-off" "Auto-sync is off for every Application",
-    Slow "slow" "Git and Argo CD take their time over every answer",
+    CrashLoop "crash-loop" "Every new version gets healthy, and crashes five simulated seconds later",
+    ComparisonError "comparison-error" "Argo CD cannot render any new commit",
+    SyncWindow "sync-window" "A sync window keeps auto-sync from starting anything",
+    LiveOverride "live-override" "The live Applications set their images by hand, on top of Git",
+    OtherBranch "other-branch" "The Applications read another branch",
+    ApplicationMissing "application-missing" "Argo CD has no Application",
+    ArgocdUnauthorized "argocd-unauthorized" "Argo CD rejects every token",
+    ArgocdForbidden "argocd-forbidden" "Argo CD's token may read no Application",
+    ControllerDown "controller-down" "Argo CD's controller compares nothing and answers no refresh",
+    RefreshSwallowed "refresh-swallowed" "The first refresh is answered by a comparison that began before it",
+    Slow "slow" "Git, Argo CD and pods take their time",
 }
 
 impl Fault {

@@ -167,8 +167,8 @@ fn broken(why: &str) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response()
 }
 
-/// One request through the CGI program (git-http-backend(1)).
-async fn backend(shared: &Shared, request: Request, loses: bool) -> Response {
+/// The CGI program for one request (git-http-backend(1)).
+fn program(shared: &Shared, request: &Request) -> tokio::process::Command {
     let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let mut command = tokio::process::Command::new(&shared.backend);
     command
@@ -197,6 +197,11 @@ async fn backend(shared: &Shared, request: Request, loses: bool) -> Response {
     if !length.is_empty() {
         command.env("CONTENT_LENGTH", length);
     }
+    command
+}
+
+async fn backend(shared: &Shared, request: Request, loses: bool) -> Response {
+    let mut command = program(shared, &request);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return broken(&error.to_string()),
