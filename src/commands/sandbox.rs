@@ -59,5 +59,11 @@ pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
         run::until_cancelled(&context.cancel);
         return Ok(0);
     }
-    run::run(context, &sandbox, &arguments.command)
+    match run::run(context, &sandbox, &arguments.command)? {
+        run::Ended::Code(code) => Ok(code),
+        run::Ended::NotStarted(code, error) => {
+            ui.error(&error);
+            Ok(code)
+        }
+    }
 }

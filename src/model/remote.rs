@@ -2,10 +2,18 @@
 
 /// Whether two addresses name the same repository, as Argo CD compares them (argo-cd.md 3.2): host in lower case, without `.git`,
 /// trailing slash, user, default port and scheme; `git@host:path` is `ssh://git@host/path`.
+///
+/// A path of this machine may be what a server serves under any address, so it is taken for the same as any remote one: the commit id,
+/// which no other repository has, decides then.
 #[must_use]
 pub fn same_repository(a: &str, b: &str) -> bool {
-    let (a, b) = (normalised(a), normalised(b));
-    !a.is_empty() && a == b
+    let (one, other) = (normalised(a), normalised(b));
+    !one.is_empty() && !other.is_empty() && (one == other || is_local(a) != is_local(b))
+}
+
+fn is_local(address: &str) -> bool {
+    let address = address.trim();
+    address.starts_with('/') || address.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file://"))
 }
 
 fn normalised(address: &str) -> String {
@@ -60,5 +68,7 @@ mod tests {
         }
         assert!(!same_repository("", ""));
         assert!(same_repository("/srv/config.git", "file:///srv/config"));
+        assert!(!same_repository("/srv/config.git", "/srv/other.git"));
+        assert!(same_repository("/srv/config.git", "https://git.example/acme/config.git"), "nobody can tell; the commit id does");
     }
 }

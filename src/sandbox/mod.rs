@@ -25,7 +25,7 @@ use self::server::Server;
 /// How much faster the platform's time runs.
 pub const TIME_SCALE: f64 = 20.0;
 /// How long the fault `slow` holds back each answer of Git.
-const SLOW: Duration = Duration::from_millis(150);
+const SLOW: Duration = Duration::from_millis(40);
 
 /// What kind of platform.
 #[derive(Debug, Clone, Default)]

@@ -22,16 +22,31 @@ enum News {
     Signal(Signal),
 }
 
-/// Runs COMMAND in the sandbox; its exit code, or 128 and the number of the signal that ended it, as shells have it.
+/// How a command ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With this exit code, or 128 and the number of the signal that ended it.
+    Code(u8),
+    /// It was never started: the exit code that shells have for that, and why.
+    NotStarted(u8, Error),
+}
+
+/// Runs COMMAND in the sandbox.
 ///
 /// # Errors
-/// Environment: it cannot be started.
-pub fn run(context: &Context, sandbox: &Sandbox, command: &[OsString]) -> Result<u8> {
+/// Environment: it cannot be waited for.
+pub fn run(context: &Context, sandbox: &Sandbox, command: &[OsString]) -> Result<Ended> {
     let Some((program, arguments)) = command.split_first() else { return Err(Error::usage("No command is given")) };
     let child = Command::new(program).args(arguments).envs(sandbox.environment()).spawn();
-    let mut child = child.map_err(|error| {
-        Error::new(ErrorKind::Environment, format!("{} could not be started: {error}", program.to_string_lossy())).because(error)
-    })?;
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            // As shells have it: not there, or not to be run.
+            let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            let error = Error::new(ErrorKind::Environment, format!("{} could not be started: {error}", program.to_string_lossy()));
+            return Ok(Ended::NotStarted(code, error));
+        }
+    };
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let (sender, news) = mpsc::channel();
     let of_child = sender.clone();
@@ -48,7 +63,7 @@ pub fn run(context: &Context, sandbox: &Sandbox, command: &[OsString]) -> Result
     });
     loop {
         match news.recv() {
-            Ok(News::Ended(Ok(status))) => return Ok(code(status)),
+            Ok(News::Ended(Ok(status))) => return Ok(Ended::Code(code(status))),
             Ok(News::Ended(Err(error))) => {
                 return Err(Error::new(ErrorKind::Environment, format!("The command could not be waited for: {error}")));
             }

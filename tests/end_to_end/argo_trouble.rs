@@ -81,8 +81,9 @@ fn an_application_that_reads_another_branch_stops_the_run_before_the_push() {
 
 #[test]
 fn the_deadline_is_exit_42_and_prints_what_resumes() {
-    let (platform, ran) = deploy(&[Fault::Slow], "1s");
-    recorded(&platform, ran, 42, "Timeout").says("windlass wait");
+    // A version that crashes again and again stays Progressing for ever.
+    let (platform, ran) = deploy(&[Fault::CrashLoop], "6s");
+    recorded(&platform, ran, 42, "Timeout").says("windlass wait").says("CrashLoopBackOff");
 }
 
 #[test]

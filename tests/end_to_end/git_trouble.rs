@@ -97,7 +97,7 @@ fn content_that_cannot_be_edited_safely_is_exit_21() {
     let platform = Platform::start();
     platform.commit_with_mode(&overlay("checkout", "dev"), "../staging/kustomization.yaml", "a link", "120000");
     platform.windlass(&DEPLOY).expect(21).says("kustomization.yaml");
-    let text = "images:\n  - name: ghcr.io/acme/cart\n    newTag: &tag 1.0.0\n    newName: *tag\n    newTag: 2\n";
+    let text = "images:\n  - name: ghcr.io/acme/cart\n    newTag: 1.0.0\n    newName: mirror/cart\n    newTag: 2\n";
     platform.commit_by_hand(&overlay("cart", "dev"), text, "duplicate key");
     platform.windlass(&["deploy", "cart=1.1.0", "-e", "dev"]).expect(21).says("line 5");
     platform.commit_by_hand("charts/billing/values-dev.yaml", "image:\n  tag: \u{0}\n", "nul");

@@ -299,7 +299,9 @@ impl Watch<'_> {
             Some(namespace) => format!("{namespace}/{}", application.name),
             None => application.name.to_string(),
         };
-        let can_get = application.project.as_ref().and_then(|project| self.argo.can_i("get", project, &name, limit).result.ok());
+        // Whoever may read this name in every project may read it, wherever it is.
+        let can_get = self.argo.can_i("get", application.project.as_deref().unwrap_or("*"), &name, limit).result.ok();
+        let can_get = can_get.filter(|can| application.project.is_some() || *can);
         let list = self.argo.list(limit).result;
         let listed = list.as_ref().is_ok_and(|list| {
             list.iter().any(|found| {
