@@ -1,4 +1,13 @@
 //! Who may know whom: the import rules, the fences around libraries, and the rules of files, checked on the source itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -27,7 +27,7 @@ impl<'a> Scene<'a> {
     fn open(context: &'a Context, ui: &'a Ui, title: &str, explanation: &str, faults: &[Fault]) -> Result<Self> {
         ui.heading(title);
         ui.paragraph(explanation);
-        let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()), ..Options::default() })?;
+        let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()) })?;
         Ok(Self { context, ui, sandbox })
     }
 
@@ -130,9 +130,9 @@ fn superseded(context: &Context, ui: &Ui) -> Result<()> {
         context,
         ui,
         "3. Somebody else was faster",
-        "While we wait for 1.1.0, a colleague deploys 1.2.0. Argo CD will show a healthy Application, and it is not ours:\n\
-         windlass looks at the values, not only at the colour, and exits with 44.",
-        &[Fault::Slow],
+        "1.1.0 gets healthy, and crashes five seconds later: that is not \"deployed\", and windlass goes on watching. Meanwhile\n\
+         a colleague deploys 1.2.0. Whatever Argo CD shows now, it is not ours: windlass looks at the values, and exits with 44.",
+        &[Fault::CrashLoop],
     )?;
     let ours = ["deploy", "checkout=1.1.0", "-e", "dev"];
     ui.command(&format!("windlass {}", ours.join(" ")));
@@ -145,9 +145,9 @@ fn superseded(context: &Context, ui: &Ui) -> Result<()> {
         let Ok(line) = line else { break };
         ui.paragraph(&line);
         if theirs.is_none() && line.starts_with("recorded") {
-            let mut command = scene.windlass(&["deploy", "checkout=1.2.0", "-e", "dev", "--no-wait", "--quiet"])?;
+            let mut command = scene.windlass(&["deploy", "checkout=1.2.0", "-e", "dev", "--until", "synced", "--quiet"])?;
             command.stderr(Stdio::null());
-            ui.paragraph("    (the colleague: windlass deploy checkout=1.2.0 -e dev --no-wait)");
+            ui.paragraph("    (the colleague: windlass deploy checkout=1.2.0 -e dev --until synced)");
             theirs = Some(Scene::spawned(command)?);
         }
     }

@@ -51,7 +51,7 @@ pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
         return Ok(0);
     }
     let faults = arguments.faults.iter().map(|name| Fault::parse(name)).collect::<Result<Vec<_>>>()?;
-    let sandbox = Sandbox::start(&Options { faults: Faults::of(faults), ..Options::default() })?;
+    let sandbox = Sandbox::start(&Options { faults: Faults::of(faults) })?;
     if arguments.command.is_empty() {
         let lines: Vec<String> = sandbox.environment().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
         ui.data(&lines.concat());

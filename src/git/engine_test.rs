@@ -142,12 +142,13 @@ fn a_repository_that_is_not_there_is_exit_11_and_no_network_is_exit_10() {
 fn a_broken_cache_is_made_anew() {
     let rig = Rig::start();
     let client = rig.client("a");
-    let breaks: [(&str, fn(&Path)); 8] = [
+    type Damage = (&'static str, fn(&Path));
+    let breaks: [Damage; 8] = [
         ("a truncated pack", |store| each(&store.join("objects/pack"), ".pack", |file| truncate(file, 40))),
         ("an empty pack index", |store| each(&store.join("objects/pack"), ".idx", |file| truncate(file, 0))),
         ("no packs", |store| each(&store.join("objects/pack"), "", |file| fs::remove_file(file).unwrap())),
         ("a ref to nothing", |store| {
-            each(&store.join("refs/windlass"), "", |file| fs::write(file, "0123456789012345678901234567890123456789\n").unwrap())
+            each(&store.join("refs/windlass"), "", |file| fs::write(file, "0123456789012345678901234567890123456789\n").unwrap());
         }),
         ("garbage in a ref", |store| each(&store.join("refs/windlass"), "", |file| fs::write(file, "garbage").unwrap())),
         ("stale locks", |store| {

@@ -1,4 +1,5 @@
 //! The rig of the engine's tests: a bare repository served from the file system by git itself, and clients with caches of their own.
+#![allow(clippy::disallowed_methods, reason = "a test stands outside: it reads the environment and the clock of its process")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

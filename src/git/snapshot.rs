@@ -205,10 +205,7 @@ fn walk(repository: &Repository, root: git2::Tree<'_>, path: &RepositoryPath) ->
             place.push('/');
         }
         place.push_str(part);
-        let entry = match tree.get_name(part) {
-            Some(entry) => entry,
-            None => return Ok(Found::Nothing),
-        };
+        let Some(entry) = tree.get_name(part) else { return Ok(Found::Nothing) };
         let mode = entry.filemode_raw() & 0o170_000;
         let full = if mode == 0o100_000 { entry.filemode_raw() } else { mode };
         let oid = entry.id();

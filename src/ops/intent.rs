@@ -126,7 +126,7 @@ mod tests {
     fn the_payload_does_not_depend_on_the_order_of_services() {
         let (a, b) = (wish("a", "1"), wish("b", "2"));
         assert_eq!(payload(Operation::Deploy, &[a.clone(), b.clone()]), payload(Operation::Deploy, &[b.clone(), a.clone()]));
-        assert_ne!(payload(Operation::Deploy, &[a.clone()]), payload(Operation::Promote, &[a]));
+        assert_ne!(payload(Operation::Deploy, std::slice::from_ref(&a)), payload(Operation::Promote, &[a]));
         assert_ne!(payload(Operation::Deploy, &[wish("b", "1")]), payload(Operation::Deploy, &[b]));
     }
 

@@ -137,7 +137,7 @@ fn enforced(kinds: impl Iterator<Item = VerdictKind>) -> Enforced {
         any = true;
         match verdict_exit_code(kind) {
             0 => {}
-            43 | 44 | 45 => return Enforced::No,
+            43..=45 => return Enforced::No,
             _ => all_proven = false,
         }
     }

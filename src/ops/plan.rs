@@ -119,6 +119,9 @@ fn assigned_field(resolved: &ResolvedTarget, place: &str) -> Result<Field> {
     Ok(Field { file, document: None, selector: FieldSelector::Yaml { path: YamlPath::parse(path)? } })
 }
 
+/// A field and what it should say.
+type Edit = (Field, Wanted);
+
 /// What a commit says besides its trailers.
 #[derive(Debug, Clone)]
 pub struct CommitText {
@@ -135,7 +138,7 @@ pub struct CommitText {
 /// # Errors
 /// When a file is missing or cannot be read or edited safely.
 pub fn compute(snapshot: &Snapshot<'_>, wishes: &[TargetWish], text: &CommitText) -> Result<Plan> {
-    let mut by_file: BTreeMap<RepositoryPath, Vec<(usize, (Field, Wanted))>> = BTreeMap::new();
+    let mut by_file: BTreeMap<RepositoryPath, Vec<(usize, Edit)>> = BTreeMap::new();
     for (at, wish) in wishes.iter().enumerate() {
         for edit in &wish.edits {
             by_file.entry(edit.0.file.clone()).or_default().push((at, edit.clone()));
@@ -149,14 +152,14 @@ pub fn compute(snapshot: &Snapshot<'_>, wishes: &[TargetWish], text: &CommitText
         let before = snapshot.read(&file)?.ok_or_else(|| missing_file(&file, wishes))?;
         let mut bytes = before.clone();
         // One target after the other, so that each change is known by its target; two that claim one field are refused by the map.
-        for at in 0..wishes.len() {
-            let mine: Vec<(Field, Wanted)> = wanted.iter().filter(|(owner, _)| *owner == at).map(|(_, edit)| edit.clone()).collect();
+        for (at, of_target) in changes.iter_mut().enumerate() {
+            let mine: Vec<Edit> = wanted.iter().filter(|(owner, _)| *owner == at).map(|(_, edit)| edit.clone()).collect();
             if mine.is_empty() {
                 continue;
             }
             let applied = manifest::apply(&file, &bytes, &mine)?;
             bytes = applied.bytes;
-            changes[at].extend(applied.changes);
+            of_target.extend(applied.changes);
         }
         if bytes != before {
             edits.push(FileEdit { file, before: Some(before), after: Some(bytes) });

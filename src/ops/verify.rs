@@ -313,15 +313,12 @@ fn version(values: &[(Field, String)]) -> String {
 
 /// The whole image that an image field stands for at this value.
 fn image(selector: &FieldSelector, value: &str) -> Option<ImageReference> {
-    let name = match selector {
-        FieldSelector::KustomizeImage { name } | FieldSelector::ContainerImage { repository: name } => name,
-        _ => return None,
-    };
+    let (FieldSelector::KustomizeImage { name } | FieldSelector::ContainerImage { repository: name }) = selector else { return None };
     let whole = match value.split_once('@') {
         // A repository before the version: Kustomize replaces the image's name.
         _ if value.contains('/') => value.to_owned(),
         None if is_digest(value) => format!("{name}@{value}"),
-        Some((tag, digest)) if tag.is_empty() => format!("{name}@{digest}"),
+        Some(("", digest)) => format!("{name}@{digest}"),
         _ => format!("{name}:{value}"),
     };
     ImageReference::parse(&whole).ok()

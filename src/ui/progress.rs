@@ -296,7 +296,7 @@ impl Renderer {
                 }
             }
             Event::Queued { branch } => {
-                self.say(state, Mark::Attention, "Waiting", &format!("another windlass on this machine works on {branch}"), None)
+                self.say(state, Mark::Attention, "Waiting", &format!("another windlass on this machine works on {branch}"), None);
             }
             Event::RaceLost { tip, attempts, .. } => {
                 self.say(
@@ -344,7 +344,7 @@ impl Renderer {
             Event::WaitStarted { .. } => {}
             Event::Progress(progress) => self.progress(state, progress),
             Event::Settled { target, verdict, version, operation, elapsed } => {
-                self.settled(state, target, verdict, version, *operation, *elapsed)
+                self.settled(state, target, verdict, version, *operation, *elapsed);
             }
             Event::Warning(text) => self.print(state, &failure::warning(&self.terminal, text)),
             Event::Note(text) => self.print(state, &format!("{}{}\n", if live { "  " } else { "note: " }, sanitise::line(text))),
@@ -449,8 +449,7 @@ mod tests {
         for event in events {
             renderer.report(event);
         }
-        let text = String::from_utf8(err.lock().unwrap().clone()).unwrap();
-        text
+        String::from_utf8(err.lock().unwrap().clone()).unwrap()
     }
 
     #[test]

@@ -11,13 +11,17 @@ use console::Term;
 use super::Color;
 use crate::context::Environment;
 
+/// What a test reads back.
+#[cfg(test)]
+type Memory = Arc<Mutex<Vec<u8>>>;
+
 /// Where one stream goes.
 #[derive(Clone)]
 enum Sink {
     Stdout,
     Stderr,
     #[cfg(test)]
-    Memory(Arc<Mutex<Vec<u8>>>),
+    Memory(Memory),
 }
 
 /// A stream that writes whole pieces and never fails a run: a reader that went away (EPIPE) changes nothing about what was done.
@@ -111,7 +115,7 @@ impl Terminal {
 
     /// A terminal in memory, for tests: a person looks at `width` columns, or nobody does.
     #[cfg(test)]
-    pub(super) fn in_memory(width: Option<usize>, unicode: bool) -> (Self, Arc<Mutex<Vec<u8>>>, Arc<Mutex<Vec<u8>>>) {
+    pub(super) fn in_memory(width: Option<usize>, unicode: bool) -> (Self, Memory, Memory) {
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let stream =
             |memory: &Arc<Mutex<Vec<u8>>>| Stream { sink: Sink::Memory(Arc::clone(memory)), secrets: Arc::new(vec!["WLCANARY".into()]) };

@@ -1,5 +1,14 @@
 //! The real executable against the sandbox: what users see, which exit code they get, and what stands in Git afterwards.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::zombie_processes,
+    missing_docs,
+    reason = "a test"
+)]
 
 mod argo_trouble;
 mod config_errors;

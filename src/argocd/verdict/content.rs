@@ -121,6 +121,10 @@ pub(super) fn judge(view: &View) -> Content {
     if missing.is_empty() {
         return Content::Shown;
     }
+    // The summary may lag or lack them; the pods themselves say it as well.
+    if view.observation.tree.is_none() {
+        return Content::Ask(Asks { tree: true, ..Asks::default() });
+    }
     let managed = match view.observation.managed {
         None => return Content::Ask(Asks { managed: true, ..Asks::default() }),
         Some(Err(trouble)) => return Content::Unseen(format!("Argo CD does not show what is live ({trouble:?})")),

@@ -16,9 +16,6 @@ mod settle;
 mod trouble;
 mod window;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -303,9 +300,8 @@ fn decide_on(observation: &Observation, application: &Application) -> Decision {
     if !view.relation.covers() {
         return view.not_seen_yet();
     }
-    match view.fields_hold_at(&view.revisions) {
-        Some(false) => return view.superseded(),
-        Some(true) | None => {}
+    if view.fields_hold_at(&view.revisions) == Some(false) {
+        return view.superseded();
     }
     if view.is_operation_live() {
         return view.operating();

@@ -186,6 +186,10 @@ impl View<'_> {
     pub(super) fn is_spec_stale(&self) -> bool {
         let spec = &self.application.spec;
         let compared = &self.application.status.sync.compared_to;
+        // Every server says what it compared; an answer that was cut down to less (recording 28) says nothing either way.
+        if compared.source.is_none() && compared.sources.is_empty() {
+            return false;
+        }
         let of_spec: Vec<Source> = spec.effective_sources().iter().map(without_defaults).collect();
         let of_comparison: Vec<Source> = compared.effective_sources().iter().map(without_defaults).collect();
         of_spec != of_comparison || !same_destination(&spec.destination, &compared.destination)

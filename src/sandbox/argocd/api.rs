@@ -14,7 +14,8 @@ use axum::routing::{get, post, put};
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::world::{SyncRequest, World};
+use super::operation::SyncRequest;
+use super::world::World;
 use crate::sandbox::fault::Fault;
 
 /// By how much the platform's time runs faster than the world's; a client that reads it may hurry.

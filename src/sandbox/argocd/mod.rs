@@ -6,6 +6,7 @@
 mod api;
 mod application;
 mod cluster;
+mod operation;
 mod render;
 mod world;
 
@@ -17,7 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 
-use self::world::{SyncRequest, World};
+use self::operation::SyncRequest;
+use self::world::World;
 use super::clock::SimulatedClock;
 use super::fault::Faults;
 
@@ -102,7 +104,6 @@ impl Simulator {
     }
 
     /// Its REST API.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         api::router(Arc::clone(&self.shared))
     }
@@ -121,7 +122,7 @@ impl Simulator {
     /// Syncs an Application to what its branch says, as somebody in the interface does.
     pub fn sync(&self, application: &str) {
         self.shared.with(|world| {
-            world.request_sync(application, &SyncRequest { username: Some("operator".to_owned()), ..SyncRequest::default() })
+            world.request_sync(application, &SyncRequest { username: Some("operator".to_owned()), ..SyncRequest::default() });
         });
     }
 

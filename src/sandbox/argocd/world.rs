@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::application::{Application, Comparing};
 use super::cluster::Behaviour;
+use super::operation::{SyncRequest, history, second, sync_result};
 use super::render::{Object, render, set_image};
 use super::{Seed, Settings};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,25 +21,15 @@ const BEGINNING: Duration = Duration::from_secs(86_400);
 /// How long a comparison takes (facts.md section 4: a refresh answers after 150 to 450 ms).
 const COMPARISON: Duration = Duration::from_millis(280);
 /// From one write of the beginning of an operation to the next (facts.md 15).
-const WRITE: Duration = Duration::from_millis(45);
-/// From `Running` to the moment at which the objects are applied, and to the end (facts.md section 4).
-const APPLY: Duration = Duration::from_millis(550);
-const OPERATION: Duration = Duration::from_millis(1100);
-/// From `Succeeded` to the comparison that notices, and on to the one that writes `reconciledAt` (facts.md 4).
-const AFTER: Duration = Duration::from_millis(160);
-const AFTER_THAT: Duration = Duration::from_millis(60);
+pub(super) const WRITE: Duration = Duration::from_millis(45);
 /// The controller's own timer, without jitter (default settings: 120 s and 60 s of jitter).
 const TIMER: Duration = Duration::from_secs(150);
 /// How long the commit of a branch is remembered by comparisons that nobody forced (`--revision-cache-expiration`).
 const REVISION_CACHE: Duration = Duration::from_secs(180);
-/// The first delay between tries of a failed sync, doubled each time (facts.md 12), where the policy says nothing.
-const RETRY: Duration = Duration::from_secs(10);
-/// How much slower pods are with the fault `slow`.
-const SLOWNESS: u32 = 3;
 
 /// What happens at a moment.
 #[derive(Debug, Clone)]
-enum Moment {
+pub(super) enum Moment {
     /// A comparison ends.
     Compared,
     /// Its result is written.
@@ -68,25 +59,16 @@ enum Moment {
 /// The whole state.
 pub(super) struct World {
     repository: Repository,
-    settings: Settings,
+    pub(super) settings: Settings,
     start: Timestamp,
-    now: Duration,
+    pub(super) now: Duration,
     version: u64,
     sequence: u64,
     moments: BTreeMap<(Duration, u64), (String, Moment)>,
     pub(super) applications: BTreeMap<String, Application>,
-    good_images: BTreeSet<String>,
+    pub(super) good_images: BTreeSet<String>,
     cached_revision: Option<(Duration, String)>,
     comparison: Duration,
-}
-
-/// What a POST of a sync asks.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SyncRequest {
-    pub revision: Option<String>,
-    pub dry_run: bool,
-    pub username: Option<String>,
-    pub automated: bool,
 }
 
 impl World {
@@ -195,7 +177,7 @@ impl World {
     }
 
     /// The time of day of a moment.
-    fn stamp(&self, at: Duration) -> Timestamp {
+    pub(super) fn stamp(&self, at: Duration) -> Timestamp {
         if at >= BEGINNING { self.start + (at - BEGINNING) } else { self.start - (BEGINNING - at) }
     }
 
@@ -203,7 +185,7 @@ impl World {
         self.stamp(self.now)
     }
 
-    fn at(&mut self, at: Duration, name: &str, moment: Moment) {
+    pub(super) fn at(&mut self, at: Duration, name: &str, moment: Moment) {
         self.sequence += 1;
         self.moments.insert((at, self.sequence), (name.to_owned(), moment));
     }
@@ -230,7 +212,7 @@ impl World {
         self.now = self.now.max(to);
     }
 
-    fn write(&mut self, name: &str, change: impl FnOnce(&mut Application)) {
+    pub(super) fn write(&mut self, name: &str, change: impl FnOnce(&mut Application)) {
         self.version += 1;
         let version = self.version;
         if let Some(application) = self.applications.get_mut(name) {
@@ -241,7 +223,7 @@ impl World {
     }
 
     /// The commit of a branch or other revision, now.
-    fn head(&self, revision: &str) -> Option<String> {
+    pub(super) fn head(&self, revision: &str) -> Option<String> {
         let branch = format!("refs/heads/{revision}");
         let oid = self.repository.refname_to_id(&branch).ok().or_else(|| {
             let object = self.repository.revparse_single(revision).ok()?;
@@ -418,186 +400,8 @@ impl World {
         });
     }
 
-    /// Sets the operation; the state of the one before goes away with it.
-    pub(super) fn request_sync(&mut self, name: &str, request: &SyncRequest) {
-        let head = self.applications.get(name).and_then(|application| self.head(application.target_revision()));
-        let revision = request.revision.clone().or(head).unwrap_or_default();
-        let request = request.clone();
-        self.write(name, |application| {
-            let mut sync = json!({"revision": revision, "source": application.spec["source"], "syncOptions": ["CreateNamespace=true"]});
-            if request.dry_run {
-                sync["dryRun"] = json!(true);
-            }
-            let initiator = match &request.username {
-                Some(username) => json!({"username": username}),
-                None => json!({"automated": true}),
-            };
-            let limit = if request.automated { application.retries() } else { 0 };
-            let mut operation = json!({"sync": sync, "initiatedBy": initiator, "retry": {}});
-            if limit > 0 {
-                operation["retry"] = json!({"limit": limit});
-            }
-            if request.automated {
-                application.attempted = Some(revision);
-            }
-            application.operation = Some(operation);
-            application.operation_state = None;
-        });
-        self.at(self.now + WRITE * 2, name, Moment::Running);
-    }
-
-    fn running(&mut self, name: &str) {
-        let stamp = self.stamp(self.now);
-        self.write(name, |application| {
-            application.operation_state = Some(json!({
-                "operation": application.operation, "phase": "Running", "message": "waiting for completion of hooks and healthy resources",
-                "startedAt": second(stamp),
-            }));
-        });
-        let first = self.applications.get(name).is_some_and(|application| application.namespace.live.is_empty());
-        if first {
-            self.at(self.now + APPLY - WRITE, name, Moment::HalfApplied);
-        }
-        self.at(self.now + APPLY, name, Moment::Applied);
-        self.at(self.now + OPERATION, name, Moment::Ended);
-    }
-
-    fn operation_revision(&self, name: &str) -> Option<(String, bool)> {
-        let operation = self.applications.get(name)?.operation.as_ref()?;
-        Some((operation["sync"]["revision"].as_str()?.to_owned(), operation["sync"]["dryRun"] == true))
-    }
-
-    /// Whether the operation is one that the fault `sync-failed` lets fail: of any commit but the first.
-    fn fails(&self, name: &str, revision: &str) -> bool {
-        let first = self.applications.get(name).and_then(|application| application.history.first());
-        self.settings.faults.has(Fault::SyncFailed) && first.is_some_and(|first| first["revision"] != revision)
-    }
-
-    fn half_applied(&mut self, name: &str) {
-        let stamp = self.stamp(self.now);
-        self.write(name, |application| application.set_health("Healthy", stamp));
-    }
-
-    fn applied(&mut self, name: &str) {
-        let Some((revision, dry_run)) = self.operation_revision(name) else { return };
-        if dry_run || self.fails(name, &revision) {
-            return;
-        }
-        let Ok(objects) = self.rendered(name, &revision) else { return };
-        let faults = self.settings.faults.clone();
-        let good = self.good_images.clone();
-        let behaviour = |images: &[String]| {
-            let is_new = !good.is_empty() && images.iter().any(|image| !good.contains(image));
-            Behaviour {
-                fails_to_start: is_new && faults.has(Fault::Degraded),
-                crashes: is_new && faults.has(Fault::CrashLoop),
-                notices_after: if faults.has(Fault::StaleHealthy) { Duration::from_secs(10) } else { Duration::ZERO },
-                slowness: if faults.has(Fault::Slow) { SLOWNESS } else { 1 },
-            }
-        };
-        let (now, stamp) = (self.now, self.stamp(self.now));
-        let Some(application) = self.applications.get_mut(name) else { return };
-        let moments = application.namespace.apply(&objects, now, stamp, behaviour);
-        for moment in moments {
-            self.at(moment, name, Moment::Pods);
-        }
-        self.at(self.now + (OPERATION - APPLY) - WRITE, name, Moment::Noted);
-    }
-
-    fn noted(&mut self, name: &str) {
-        let Some((revision, _)) = self.operation_revision(name) else { return };
-        let stamp = self.stamp(self.now);
-        self.write(name, |application| {
-            let started = application.operation_state.as_ref().and_then(|state| state["startedAt"].as_str()?.parse().ok()).unwrap_or(stamp);
-            let initiator = application.operation.as_ref().map_or(Value::Null, |operation| operation["initiatedBy"].clone());
-            let entry = history(application, &revision, application.next_history, started, stamp, &initiator);
-            application.next_history += 1;
-            application.history.push(entry);
-            if application.history.len() > 10 {
-                application.history.remove(0);
-            }
-        });
-    }
-
-    fn ended(&mut self, name: &str) {
-        let Some((revision, dry_run)) = self.operation_revision(name) else { return };
-        let stamp = self.stamp(self.now);
-        let rendered = self.rendered(name, &revision).unwrap_or_default();
-        if self.fails(name, &revision) {
-            return self.failed(name, &revision, &rendered);
-        }
-        let message = if dry_run { "successfully synced (no more tasks)" } else { "successfully synced (all tasks run)" };
-        self.write(name, |application| {
-            let operation = application.operation.take();
-            let started = application.operation_state.as_ref().map_or(Value::Null, |state| state["startedAt"].clone());
-            application.operation_state = Some(json!({
-                "operation": operation, "phase": "Succeeded", "message": message,
-                "syncResult": sync_result(application, &revision, &rendered, false), "startedAt": started, "finishedAt": second(stamp),
-            }));
-        });
-        if !dry_run {
-            self.at(self.now + AFTER, name, Moment::Noticed);
-            self.at(self.now + AFTER + AFTER_THAT, name, Moment::Reconciled);
-        }
-    }
-
-    /// A try of the operation failed; the last one ends it.
-    fn failed(&mut self, name: &str, revision: &str, rendered: &[Object]) {
-        let stamp = self.stamp(self.now);
-        let Some(application) = self.applications.get(name) else { return };
-        let state = application.operation_state.clone().unwrap_or_default();
-        let tried = state["retryCount"].as_u64().unwrap_or(0);
-        let limit = application.operation.as_ref().and_then(|operation| operation["retry"]["limit"].as_u64()).unwrap_or(0);
-        let backoff = &application.spec["syncPolicy"]["retry"]["backoff"];
-        let first = backoff["duration"].as_str().and_then(|text| crate::model::duration::parse(text).ok()).unwrap_or(RETRY);
-        let factor = u32::try_from(backoff["factor"].as_u64().unwrap_or(2)).unwrap_or(2);
-        let why = "one or more synchronization tasks completed unsuccessfully, reason: error when patching \"/dev/shm/0\": admission webhook \"policy.sandbox.example\" denied the request: the sandbox plays the fault sync-failed";
-        let last = tried >= limit;
-        let message = if last && limit > 0 {
-            format!("{why} (retried {limit} times).")
-        } else if last {
-            format!("{why}.")
-        } else {
-            format!("{why}. Retrying attempt #{} at {}.", tried + 1, stamp.strftime("%-I:%M%p"))
-        };
-        let revision = revision.to_owned();
-        let rendered = rendered.to_vec();
-        self.write(name, |application| {
-            let operation = application.operation.clone();
-            if last {
-                application.operation = None;
-            }
-            let mut next = json!({
-                "operation": operation, "phase": if last { "Failed" } else { "Running" }, "message": message,
-                "syncResult": sync_result(application, &revision, &rendered, true), "startedAt": state["startedAt"], "finishedAt": second(stamp),
-            });
-            if !last || tried > 0 {
-                next["retryCount"] = json!(if last { tried } else { tried + 1 });
-            }
-            application.operation_state = Some(next);
-            if last {
-                let text = format!("Failed last sync attempt to [{revision}]: {message}");
-                application.conditions.retain(|condition| condition["type"] != "SyncError");
-                application.conditions.push(json!({"type": "SyncError", "message": text, "lastTransitionTime": second(stamp)}));
-            }
-        });
-        if last {
-            self.at(self.now + AFTER, name, Moment::Noticed);
-        } else {
-            let delay = first * factor.saturating_pow(u32::try_from(tried + 1).unwrap_or(1));
-            self.at(self.now + delay, name, Moment::Again);
-        }
-    }
-
-    fn again(&mut self, name: &str) {
-        if self.operation_revision(name).is_some() {
-            self.at(self.now + APPLY, name, Moment::Applied);
-            self.at(self.now + OPERATION, name, Moment::Ended);
-        }
-    }
-
     /// Sync and health as they are now, with `reconciledAt` as it was.
-    fn noticed(&mut self, name: &str) {
+    pub(super) fn noticed(&mut self, name: &str) {
         let (now, stamp) = (self.now, self.stamp(self.now));
         self.write(name, |application| {
             let synced = application.target.iter().all(|object| application.namespace.is(object));
@@ -681,41 +485,4 @@ impl World {
         self.version += 1;
         self.applications.remove(name);
     }
-}
-
-fn second(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
-}
-
-fn history(application: &Application, revision: &str, id: u64, started: Timestamp, deployed: Timestamp, initiator: &Value) -> Value {
-    json!({
-        "revision": revision, "deployedAt": second(deployed), "id": id, "source": application.spec["source"],
-        "deployStartedAt": second(started), "initiatedBy": initiator,
-    })
-}
-
-fn sync_result(application: &Application, revision: &str, objects: &[Object], failed: bool) -> Value {
-    let entry = |object: &Object| {
-        let (group, version) = object.group_version();
-        let kind = object.kind().to_lowercase();
-        let spelled = if group.is_empty() { kind } else { format!("{kind}.{group}") };
-        let is_workload = object.kind() == "Deployment";
-        let mut entry = json!({
-            "group": group, "version": version, "kind": object.kind(), "namespace": application.seed.destination_namespace, "name": object.name(),
-            "status": if failed && is_workload { "SyncFailed" } else { "Synced" },
-            "message": if failed && is_workload {
-                "error when patching \"/dev/shm/0\": admission webhook \"policy.sandbox.example\" denied the request: the sandbox plays the fault sync-failed".to_owned()
-            } else {
-                format!("{spelled}/{} {}", object.name(), if is_workload { "configured" } else { "unchanged" })
-            },
-            // facts.md 38: it stays `Running` after an operation of one step.
-            "hookPhase": if failed && is_workload { "Failed" } else { "Running" }, "syncPhase": "Sync",
-        });
-        let images = object.images();
-        if !images.is_empty() {
-            entry["images"] = json!(images);
-        }
-        entry
-    };
-    json!({"resources": objects.iter().map(entry).collect::<Vec<_>>(), "revision": revision, "source": application.spec["source"]})
 }
