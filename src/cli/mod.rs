@@ -17,6 +17,8 @@ const HELP_TEMPLATE: &str = "\
 
 Everyday:
   deploy       Put a version of one or more services into an environment
+  rollback     Take releases back: one revert commit, limited to what is asked for
+  history      Show releases: what, who, when, why, and what took them back
   wait         Take up the watch for a commit, an intent or a service
 
 Files and configuration:
@@ -130,6 +132,10 @@ pub enum ColorChoice {
 pub enum Command {
     /// Put a version of one or more services into an environment
     Deploy(commands::deploy::Arguments),
+    /// Take releases back: one revert commit, limited to what is asked for
+    Rollback(commands::rollback::Arguments),
+    /// Show releases: what, who, when, why, and what took them back
+    History(commands::history::Arguments),
     /// Take up the watch for a commit, an intent or a service
     Wait(commands::wait::Arguments),
     /// Change a value in a YAML file, byte for byte
@@ -153,7 +159,11 @@ pub enum Command {
 /// What `ui` needs to know of the arguments.
 #[must_use]
 pub fn ui_options(cli: &Cli) -> crate::ui::Options {
-    let yes = matches!(&cli.command, Command::Deploy(arguments) if arguments.yes);
+    let yes = match &cli.command {
+        Command::Deploy(arguments) => arguments.yes,
+        Command::Rollback(arguments) => arguments.yes,
+        _ => false,
+    };
     crate::ui::Options {
         color: match cli.global.color {
             ColorChoice::Auto => crate::ui::Color::Auto,

@@ -45,6 +45,14 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION")]
     pub expect_current: Option<String>,
 
+    /// Refuse a version older than the one that stands: by semantic version, else by Git's history
+    #[arg(long)]
+    pub not_older: bool,
+
+    /// Take the commit back when its sync fails or it is degraded, and wait for the old version
+    #[arg(long)]
+    pub rollback_on_failure: bool,
+
     /// Record why, in the commit message
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
@@ -134,6 +142,8 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
         environment: arguments.environment.clone(),
         wishes: wishes(arguments)?,
         expect_current: arguments.expect_current.clone(),
+        not_older: arguments.not_older,
+        rollback_on_failure: arguments.rollback_on_failure,
         message: arguments.message.clone(),
         intent,
         until: arguments.waiting.level(),

@@ -6,7 +6,9 @@ pub mod config;
 pub mod demo;
 pub mod deploy;
 pub mod edit;
+pub mod history;
 pub mod man;
+pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod version;
@@ -29,6 +31,8 @@ pub fn run(context: &Context, ui: &Ui, cli: &Cli) -> Result<u8> {
     let global = &cli.global;
     match &cli.command {
         Command::Deploy(arguments) => deploy::run(context, ui, global, arguments),
+        Command::Rollback(arguments) => rollback::run(context, ui, global, arguments),
+        Command::History(arguments) => history::run(context, ui, global, arguments),
         Command::Wait(arguments) => wait::run(context, ui, global, arguments),
         Command::Edit(arguments) => edit::run(context, ui, arguments),
         Command::Config(arguments) => config::run(context, ui, global, arguments),
@@ -47,6 +51,7 @@ pub fn run(context: &Context, ui: &Ui, cli: &Cli) -> Result<u8> {
 pub fn has_result_object(command: &Command) -> Option<&'static str> {
     match command {
         Command::Deploy(_) => Some("deploy"),
+        Command::Rollback(_) => Some("rollback"),
         Command::Wait(_) => Some("wait"),
         _ => None,
     }

@@ -119,6 +119,25 @@ pub struct ErrorReport {
     pub message: String,
 }
 
+/// What became of the rollback that `deploy --rollback-on-failure` made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackReport {
+    /// The commit that takes ours back; null when none was made.
+    pub commit: Option<String>,
+    /// The exit code that a rollback by hand would have had.
+    pub exit_code: u8,
+    /// Whether the rollback stands in Git.
+    pub recorded: Recorded,
+    /// Whether Argo CD runs the old version again.
+    pub enforced: Enforced,
+    /// Each target.
+    pub targets: Vec<TargetReport>,
+    /// What went wrong with it; absent when nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
 /// The result of a writing command, or of `wait`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -147,6 +166,9 @@ pub struct RunReport {
     pub hints: Vec<String>,
     /// Each target.
     pub targets: Vec<TargetReport>,
+    /// The rollback that followed a failure; absent when none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackReport>,
     /// What went wrong; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,

@@ -6,10 +6,12 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
 use crate::model::intent::{IntentId, Operation, Until};
-use crate::model::names::{EnvironmentName, ServiceName};
+use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::plan::Plan;
 use crate::model::release::Trailers;
-use crate::model::report::Recorded;
+use crate::model::report::{Recorded, RollbackReport};
+use crate::model::revision::Sha;
+use crate::model::verdict::{Verdict, VerdictKind};
 
 use super::ci::CiRun;
 use super::deliver::{self, Delivered};
@@ -28,6 +30,10 @@ pub struct Request {
     pub wishes: Vec<(ServiceName, ServiceWish)>,
     /// Go on only if this version stands there now.
     pub expect_current: Option<String>,
+    /// Refuse a version older than the one that stands.
+    pub not_older: bool,
+    /// Take the commit back when it does not come up.
+    pub rollback_on_failure: bool,
     /// Why, for the commit message.
     pub message: Option<String>,
     /// The intent id, when given.
@@ -115,6 +121,9 @@ fn run(
     drop(snapshot);
     report.targets = plan.targets.iter().map(outcome::target_report).collect();
     expect_current(request.expect_current.as_deref(), &plan)?;
+    if request.not_older {
+        super::age::refuse_older(&session, repository, &tip.commit, &wishes, &plan)?;
+    }
 
     let verification = Verification::prepare(&session, repository, &environment, &wishes, &plan, request.until, reporter)?;
     let plan = plan::noting(plan, verification.old_health(), &mut text)?;
@@ -141,7 +150,75 @@ fn run(
     report.changed = changed;
     report.commit = Some(commit.to_string());
     let finished = verify::finish(verification, &session, repository, &commit, changed, reporter, report)?;
+    if request.rollback_on_failure && changed && failed_for_certain(&finished.verdicts) {
+        return Ok(Ended::Written(take_back(
+            context,
+            settings,
+            request,
+            &chosen.id,
+            &commit,
+            &finished.verdicts,
+            reporter,
+            prompter,
+            report,
+        )));
+    }
     Ok(Ended::Written(finished.advice))
+}
+
+/// Whether something failed, and nothing is unknown: only then is a commit taken back without a person.
+fn failed_for_certain(verdicts: &[(Target, Verdict)]) -> bool {
+    let failed = |kind: VerdictKind| matches!(kind, VerdictKind::SyncFailed | VerdictKind::Degraded);
+    verdicts.iter().any(|(_, verdict)| failed(verdict.kind))
+        && verdicts.iter().all(|(_, verdict)| failed(verdict.kind) || verdict.kind.is_success())
+}
+
+/// `--rollback-on-failure`: reverts our own commit, if its values still stand, and waits for the old version. The exit code stays that of
+/// the failure; what became of the rollback stands beside it.
+#[allow(clippy::too_many_arguments, reason = "each is a different thing, and all come from the one caller")]
+fn take_back(
+    context: &Context,
+    settings: &Settings,
+    request: &Request,
+    intent: &IntentId,
+    commit: &Sha,
+    verdicts: &[(Target, Verdict)],
+    reporter: &dyn Reporter,
+    prompter: &dyn Prompter,
+    report: &mut crate::model::report::RunReport,
+) -> Vec<String> {
+    let why =
+        verdicts.iter().find(|(_, verdict)| !verdict.kind.is_success()).map(|(target, verdict)| format!("{target}: {}", verdict.reason));
+    reporter.report(&Event::Note(format!("taking {} back, as --rollback-on-failure says", commit.short())));
+    let rollback = super::rollback::Request {
+        services: request.wishes.iter().map(|(service, _)| service.clone()).collect(),
+        environment: Some(request.environment.clone()),
+        wish: super::rollback::Wish::Revert(commit.to_string()),
+        force_restore: false,
+        reason: why,
+        ticket: None,
+        // One rollback for one deploy, however often the command runs.
+        intent: IntentId::parse(&format!("{intent}-rollback")).ok(),
+        until: request.until,
+        dry_run: false,
+        confirmed: true,
+    };
+    let outcome = super::rollback::rollback(context, settings, &rollback, reporter, prompter);
+    let mut advice = outcome.advice;
+    if let Some(error) = &outcome.failure {
+        reporter.report(&Event::Warning(format!("The rollback did not end well: {}", error.message())));
+        advice.extend(error.hints().iter().cloned());
+    }
+    report.rollback = Some(RollbackReport {
+        commit: outcome.report.commit.clone(),
+        exit_code: outcome.report.exit_code,
+        recorded: outcome.report.recorded,
+        enforced: outcome.report.enforced,
+        targets: outcome.report.targets,
+        error: outcome.report.error,
+    });
+    report.resume.clone_from(&outcome.report.resume);
+    advice
 }
 
 /// Until windlass opens pull requests, a target that wants one is never pushed.

@@ -1,9 +1,11 @@
 //! Use cases: plan, deliver, wait, deploy. No argument parsing, no printing; they speak upward by events.
 
+pub mod age;
 pub mod ci;
 pub mod deliver;
 pub mod deploy;
 pub mod edit;
+pub mod history;
 pub mod intent;
 pub mod outcome;
 pub mod plan;

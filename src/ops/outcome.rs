@@ -37,6 +37,7 @@ pub fn blank(operation: &str) -> RunReport {
         resume: None,
         hints: Vec::new(),
         targets: Vec::new(),
+        rollback: None,
         error: None,
     }
 }

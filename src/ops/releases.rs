@@ -104,11 +104,31 @@ fn prefetch(repository: &ConfigRepository, commits: &[CommitFacts], files: &[Rep
         wanted.push((facts.commit.clone(), files));
         wanted.extend(facts.parents.first().map(|parent| (parent.clone(), files)));
     }
-    // A file that was a link once is no release, and no error here.
-    match repository.prefetch(&wanted) {
+    prefetch_all(repository, &wanted)
+}
+
+/// Fetches what these files need at these commits. A file that was a link once is no release, and no error here.
+///
+/// # Errors
+/// Those of Git.
+pub(super) fn prefetch_all(repository: &ConfigRepository, wanted: &[(Sha, &[RepositoryPath])]) -> Result<()> {
+    match repository.prefetch(wanted) {
         Err(error) if error.kind() == ErrorKind::Content => Ok(()),
         other => other,
     }
+}
+
+/// The release that one commit is for a target; nothing when it changed none of its fields.
+///
+/// # Errors
+/// Those of Git.
+pub(super) fn of_commit(
+    repository: &ConfigRepository,
+    facts: &CommitFacts,
+    target: &ResolvedTarget,
+    deadline: &Deadline,
+) -> Result<Option<Release>> {
+    release(repository, facts, target, &files_of(target), deadline)
 }
 
 /// What each field of a target says at a commit; nothing where it cannot be read.
@@ -222,7 +242,7 @@ fn trailers_of(
 
 /// Says of each release which later one took it back, and how healthy its values were. A rollback that was taken back itself takes back
 /// nothing any more.
-fn settle(releases: &mut [Release]) {
+pub(super) fn settle(releases: &mut [Release]) {
     let mut taken_back: BTreeMap<Sha, Sha> = BTreeMap::new();
     let mut seen_by_newer = None;
     for release in releases {

@@ -62,6 +62,7 @@ pub struct Verification {
     until: Until,
     operation: Operation,
     rejected: Option<String>,
+    old_health: Vec<OldHealth>,
 }
 
 /// One target with the values that its fields will have.
@@ -93,6 +94,7 @@ impl Verification {
         }
         let mut verification = Self::over(session, repository, &subjects, until, plan_operation(plan), reporter)?;
         verification.look_before(session, &snapshot, environment, reporter)?;
+        verification.old_health = verification.healths(repository, &snapshot, wishes);
         Ok(verification)
     }
 
@@ -151,18 +153,25 @@ impl Verification {
                 Err(error) => reporter.report(&Event::Warning(error.message().to_owned())),
             }
         }
-        Ok(Self { groups, until, operation, rejected: None })
+        Ok(Self { groups, until, operation, rejected: None, old_health: Vec::new() })
     }
 
     /// What Argo CD says of the values that are about to be replaced: the worst health of each target whose Applications all answered and
-    /// show what Git says now.
+    /// show these very values.
     #[must_use]
     pub fn old_health(&self) -> Vec<OldHealth> {
+        self.old_health.clone()
+    }
+
+    fn healths(&self, repository: &ConfigRepository, snapshot: &Snapshot<'_>, wishes: &[TargetWish]) -> Vec<OldHealth> {
         let mut found: Vec<OldHealth> = Vec::new();
         let mut unseen: BTreeSet<Target> = BTreeSet::new();
         for group in &self.groups {
             for target in &group.targets {
-                let Some(application) = group.baseline.get(&target.application).filter(|application| is_settled(application)) else {
+                let resolved = wishes.iter().map(|wish| &wish.resolved).find(|resolved| resolved.target == target.target);
+                let shown = group.baseline.get(&target.application).zip(resolved);
+                let Some((application, _)) = shown.filter(|(application, resolved)| shows(application, repository, snapshot, resolved))
+                else {
                     unseen.insert(target.target.clone());
                     continue;
                 };
@@ -228,9 +237,25 @@ impl Verification {
     }
 }
 
-/// Whether what is shown is the end of something: synced, and no operation is running.
-fn is_settled(application: &Application) -> bool {
-    application.status.sync.status.as_str() == "Synced" && application.operation.is_none()
+/// Whether an Application shows, settled, the values that stand on this tip: what it says of another commit is no news of them.
+fn shows(application: &Application, repository: &ConfigRepository, snapshot: &Snapshot<'_>, resolved: &ResolvedTarget) -> bool {
+    if application.status.sync.status.as_str() != "Synced" || application.operation.is_some() {
+        return false;
+    }
+    let several = &application.status.sync.revisions;
+    let revision = if several.is_empty() { std::slice::from_ref(&application.status.sync.revision) } else { several.as_slice() };
+    let commits: Vec<Sha> = revision.iter().filter_map(|revision| Sha::parse(revision).ok()).collect();
+    let at = |commit: &Sha| super::releases::values_at(repository, commit, resolved).ok();
+    let now = at(snapshot.commit());
+    let same = commits.iter().any(|commit| commit == snapshot.commit() || at(commit) == now);
+    // A commit that was compared is not yet what runs; the images say what does.
+    let images = &application.status.summary.images;
+    let values = now.into_iter().flatten();
+    let wanted: Vec<ImageReference> =
+        resolved.fields.iter().zip(values).filter_map(|(field, value)| image(&field.selector, &value?.1)).collect();
+    let runs =
+        |wanted: &ImageReference| images.iter().filter_map(|text| ImageReference::parse(text).ok()).any(|live| wanted.matches_live(&live));
+    same && (images.is_empty() || wanted.iter().all(runs))
 }
 
 fn plan_operation(plan: &Plan) -> Operation {
@@ -470,16 +495,8 @@ fn advice(verdicts: &[(Target, Verdict)], report: &mut RunReport) -> Vec<String>
     let mut advice = Vec::new();
     for (target, verdict) in verdicts {
         match verdict.kind {
-            V::SyncFailed | V::Degraded | V::DegradedBefore => {
-                let old = report
-                    .targets
-                    .iter()
-                    .find(|entry| entry.service == target.service.as_str() && entry.environment == target.environment.as_str())
-                    .and_then(|entry| super::plan::version_of(entry.fields.iter().map(|field| field.old.as_deref())))
-                    .filter(|old| report.changed && !old.contains([',', ' ']));
-                if let Some(old) = old {
-                    advice.push(format!("Take it back\twindlass deploy {}={old} -e {}", target.service, target.environment));
-                }
+            V::SyncFailed | V::Degraded if report.changed && report.operation != Operation::Rollback.as_str() => {
+                advice.push(format!("Take it back\twindlass rollback {} -e {}", target.service, target.environment));
             }
             V::AuthError => advice.push(LOGIN_HINT.to_owned()),
             V::AutoSyncDisabled => advice.push(format!("Sync it\targocd app sync {}", verdict.application.name)),

@@ -4,6 +4,7 @@
 
 mod diff;
 mod failure;
+mod history;
 mod lines;
 mod progress;
 mod prompt;
@@ -130,6 +131,15 @@ impl Ui {
     /// A table, on stdout; the first row is the heading.
     pub fn table(&self, rows: &[Vec<String>]) {
         self.data(&table::render(rows));
+    }
+
+    /// Releases, on stdout; `now` in seconds since 1970.
+    pub fn releases(&self, releases: &[crate::model::release::Release], one_target: bool, now: i64) {
+        if releases.is_empty() {
+            self.note("No release is there");
+            return;
+        }
+        self.data(&history::table(releases, one_target, now, self.terminal.unicode));
     }
 
     /// What a dry run would write, as a unified diff on stdout.

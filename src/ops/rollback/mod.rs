@@ -65,8 +65,6 @@ pub struct Request {
     pub environment: Option<EnvironmentName>,
     /// To what.
     pub wish: Wish,
-    /// Whether the wish was typed, rather than left to the default, so that a person need not pick.
-    pub explicit: bool,
     /// Set the fields where the text of a file cannot be reverted.
     pub force_restore: bool,
     /// Why.

@@ -51,10 +51,16 @@ pub(super) fn resolve(
         Wish::Last => {
             let found = walk(&mut |releases| standing(releases).count() > 1)?;
             let Some(newest) = found.releases.first() else { return Err(releases::none_found(target)) };
-            if newest.is_rollback() && !request.explicit {
-                return again(target, newest, &found, request, prompter);
+            if newest.is_rollback() {
+                match again(target, newest, &found, request, prompter)? {
+                    Again::Wait => return Ok(Resolution::Wait(newest.commit.clone())),
+                    Again::Further => {
+                        let (taken, state) = state_before(steps(1)?)?;
+                        return taken_back(repository, target, taken, state, request);
+                    }
+                }
             }
-            if !request.explicit && matches!(prompter.ask(&Question::MayPick), Answer::Yes) {
+            if matches!(prompter.ask(&Question::MayPick), Answer::Yes) {
                 let offered = releases::newest(repository, &scope.tip, target, 10, &session.deadline)?;
                 match prompter.ask(&Question::Release { target: target.target.clone(), releases: offered.releases.clone() }) {
                     Answer::Chosen(at) if at > 0 => {
@@ -162,34 +168,37 @@ fn too_few(target: &ResolvedTarget, found: &Releases, wanted: usize) -> Error {
     if versions.is_empty() { error } else { error.hint(format!("They are\t{}", versions.join(", "))) }
 }
 
-/// The last release is a rollback already: it is resumed or gone beyond, and never guessed at.
-fn again(target: &ResolvedTarget, newest: &Release, found: &Releases, request: &Request, prompter: &dyn Prompter) -> Result<Resolution> {
-    let further = standing(&found.releases).next();
-    let old = further.and_then(|release| release.old.clone());
-    let base = format!("windlass rollback {} -e {}", target.target.service, target.target.environment);
-    let go = old.as_deref().map(|old| format!("{base} --to {old}"));
-    let wait = format!("windlass wait {}", newest.commit.short());
-    let question = Question::Again { target: target.target.clone(), rollback: newest.commit.clone(), further: old.clone() };
+/// What is meant where the last release is a rollback already.
+enum Again {
+    /// Its wait is taken up.
+    Wait,
+    /// One release further back.
+    Further,
+}
+
+/// The last release is a rollback already: a person says what is meant, and a pipeline is told both commands. It is never guessed at.
+fn again(target: &ResolvedTarget, newest: &Release, found: &Releases, request: &Request, prompter: &dyn Prompter) -> Result<Again> {
+    let further = standing(&found.releases).next().and_then(|release| release.old.clone());
+    let question = Question::Again { target: target.target.clone(), rollback: newest.commit.clone(), further: further.clone() };
     match if request.confirmed { Answer::NobodyThere } else { prompter.ask(&question) } {
-        Answer::Chosen(0) => Ok(Resolution::Wait(newest.commit.clone())),
-        Answer::Chosen(_) if go.is_some() => {
-            Err(Error::precondition("Going further back is another rollback").hint(format!("Go further back\t{}", go.unwrap_or_default())))
-        }
-        Answer::No => Err(Error::new(ErrorKind::Guard, "Nothing was chosen")),
-        _ => {
-            let mut error = Error::precondition(format!(
-                "The last release of {} is a rollback already ({}, to {})",
-                target.target,
-                newest.commit.short(),
-                newest.new.as_deref().unwrap_or("nothing")
-            ))
-            .hint(format!("Wait for it\t{wait}"));
-            if let Some(go) = go {
-                error = error.hint(format!("Go further back\t{go}"));
-            }
-            Err(error)
-        }
+        Answer::Chosen(0) => return Ok(Again::Wait),
+        Answer::Chosen(_) => return Ok(Again::Further),
+        Answer::No => return Err(Error::new(ErrorKind::Guard, "Nothing was chosen")),
+        Answer::Yes | Answer::NobodyThere => {}
     }
+    let error = Error::precondition(format!(
+        "The last release of {} is a rollback already ({}, to {})",
+        target.target,
+        newest.commit.short(),
+        newest.new.as_deref().unwrap_or("nothing")
+    ))
+    .hint(format!("Wait for it\twindlass wait {}", newest.commit.short()));
+    Err(match further {
+        Some(old) => {
+            error.hint(format!("Go further back\twindlass rollback {} -e {} --to {old}", target.target.service, target.target.environment))
+        }
+        None => error,
+    })
 }
 
 /// `--to`: the newest state in this target's history that is meant; nothing when it stands now.

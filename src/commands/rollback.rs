@@ -1,0 +1,106 @@
+//! `windlass rollback`: a true revert for one target or several, and the proof that the old version runs.
+
+use clap::Args;
+
+use super::deploy::Waiting;
+use crate::cli::Global;
+use crate::cli::values;
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::intent::IntentId;
+use crate::model::names::{EnvironmentName, ServiceName};
+use crate::ops;
+use crate::ops::rollback::{Request, Wish};
+use crate::ui::Ui;
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Examples:\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\" --ticket INC-4411\n  windlass rollback --revert 2f3c8a1",
+    after_help = "A rollback is one revert commit, limited to the services and the environment asked for. What it comes to\nis printed before anything is written. Exit codes as of deploy; docs/exit-codes.md has them all."
+)]
+pub struct Arguments {
+    /// What to roll back
+    #[arg(value_name = "SERVICE", required_unless_present = "revert")]
+    pub services: Vec<ServiceName>,
+
+    /// The environment
+    #[arg(short = 'e', long = "environment", alias = "env", value_name = "ENV", value_parser = values::environment, required_unless_present = "revert")]
+    pub environment: Option<EnvironmentName>,
+
+    /// The state to return to: a version, a commit, or last-healthy
+    #[arg(long, value_name = "VERSION|COMMIT|last-healthy", group = "wish")]
+    pub to: Option<String>,
+
+    /// Take back so many releases that still stand
+    #[arg(long, value_name = "N", group = "wish", value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub steps: Option<u16>,
+
+    /// Take back this release; of all its services unless SERVICE is given
+    #[arg(long, value_name = "COMMIT", group = "wish")]
+    pub revert: Option<String>,
+
+    /// Take back the rollback that was the last release
+    #[arg(long, group = "wish")]
+    pub undo: bool,
+
+    /// Set the fields where the text of a file cannot be reverted
+    #[arg(long)]
+    pub force_restore: bool,
+
+    /// Record why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// Record the incident
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<String>,
+
+    /// The intent's id: at most one commit ever carries it, however often this runs
+    #[arg(long, value_name = "ID")]
+    pub intent: Option<String>,
+
+    /// Show what would change, as a unified diff, and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// How far to go and how long to wait.
+    #[command(flatten)]
+    pub waiting: Waiting,
+
+    /// Answer every confirmation with yes
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+fn wish(arguments: &Arguments) -> Wish {
+    match (&arguments.to, arguments.steps, &arguments.revert, arguments.undo) {
+        (Some(state), ..) => Wish::To(state.clone()),
+        (_, Some(count), ..) => Wish::Steps(usize::from(count)),
+        (_, _, Some(commit), _) => Wish::Revert(commit.clone()),
+        (_, _, _, true) => Wish::Undo,
+        _ => Wish::Last,
+    }
+}
+
+/// Runs the command; the exit code.
+///
+/// # Errors
+/// What stopped it before a result object could be made.
+pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -> Result<u8> {
+    let request = Request {
+        services: arguments.services.clone(),
+        environment: arguments.environment.clone(),
+        wish: wish(arguments),
+        force_restore: arguments.force_restore,
+        reason: arguments.reason.clone(),
+        ticket: arguments.ticket.clone(),
+        intent: arguments.intent.as_deref().map(IntentId::parse).transpose()?,
+        until: arguments.waiting.level(),
+        dry_run: arguments.dry_run,
+        confirmed: arguments.yes,
+    };
+    let settings = super::settings(context, global, arguments.waiting.timeout)?;
+    let outcome = ops::rollback::rollback(context, &settings, &request, ui.reporter(), ui.prompter());
+    super::finish(ui, global, outcome)
+}
