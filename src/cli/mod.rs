@@ -17,6 +17,7 @@ const HELP_TEMPLATE: &str = "\
 
 Everyday:
   deploy       Put a version of one or more services into an environment
+  promote      Bring what one environment proved to the next, and nothing else
   rollback     Take releases back: one revert commit, limited to what is asked for
   history      Show releases: what, who, when, why, and what took them back
   wait         Take up the watch for a commit, an intent or a service
@@ -26,7 +27,7 @@ Files and configuration:
   config       Show the settings in force and where each came from
 
 Try it without a cluster:
-  demo         Play a good deploy, a broken one and a superseded one
+  demo         Play deploys, a promotion, failures and rollbacks, and explain each step
   sandbox      Run a command against a whole platform on loopback
 
 More:
@@ -34,14 +35,12 @@ More:
   man          Print the manual page
   version      Print the version and what it was built with
 
-Options:
+Global options:
 {options}
 
 Examples:
   windlass deploy checkout=1.4.2 -e staging
-  windlass sandbox -- windlass deploy checkout=1.4.2 -e dev
-
-{after-help}";
+  windlass sandbox -- windlass deploy checkout=1.4.2 -e dev{after-help}";
 
 /// Git-native deployments for platforms with Argo CD.
 #[derive(Debug, Parser)]
@@ -51,6 +50,7 @@ Examples:
     about = "windlass turns deployments into commits, and proves that Argo CD runs them.",
     help_template = HELP_TEMPLATE,
     after_help = "Every command explains itself: windlass COMMAND --help",
+    disable_help_flag = true,
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -69,42 +69,49 @@ pub struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// What to print on stdout: text for people, or one JSON object
-    #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_enum, default_value_t = Output::Table)]
+    /// What stdout carries: table, for people, or json, one object [default: table]
+    #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_enum, default_value_t = Output::Table, display_order = 900,
+          hide_possible_values = true, hide_default_value = true)]
     pub output: Output,
 
     /// The config repo: an https, ssh or file address [env: WINDLASS_REPO]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", display_order = 901)]
     pub repo: Option<String>,
 
-    /// The branch that Argo CD reads; without it the one the remote's HEAD names [env: WINDLASS_BRANCH]
-    #[arg(long, global = true, value_name = "BRANCH")]
+    /// The branch; without it the remote's HEAD [env: WINDLASS_BRANCH]
+    #[arg(long, global = true, value_name = "BRANCH", display_order = 902)]
     pub branch: Option<String>,
 
     /// A context of the user file [env: WINDLASS_CONTEXT]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", display_order = 903)]
     pub context: Option<String>,
 
     /// Read the map from this file instead of windlass.yaml in the config repo
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 904)]
     pub config: Option<PathBuf>,
 
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
+    /// When to use colour: auto, always, never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto, display_order = 905,
+          hide_possible_values = true, hide_default_value = true)]
     pub color: ColorChoice,
 
     /// Say only what went wrong
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 906)]
     pub quiet: bool,
 
     /// Say more on stderr: -v what is asked of whom, -vv every step
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 907)]
     pub verbose: u8,
 
     /// Write the detailed log to this file as well
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 908)]
     pub log_file: Option<PathBuf>,
+
+    /// Print help
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort, display_order = 909)]
+    pub help: Option<bool>,
 }
 
 /// What to print on stdout.
@@ -132,6 +139,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Put a version of one or more services into an environment
     Deploy(commands::deploy::Arguments),
+    /// Bring what one environment proved to the next, and nothing else
+    Promote(commands::promote::Arguments),
     /// Take releases back: one revert commit, limited to what is asked for
     Rollback(commands::rollback::Arguments),
     /// Show releases: what, who, when, why, and what took them back
@@ -142,7 +151,7 @@ pub enum Command {
     Edit(commands::edit::Arguments),
     /// Show the settings in force and where each came from
     Config(commands::config::Arguments),
-    /// Play a good deploy, a broken one and a superseded one
+    /// Play deploys, a promotion, failures and rollbacks, and explain each step
     #[cfg(feature = "sandbox")]
     Demo(commands::demo::Arguments),
     /// Run a command against a whole platform on loopback
@@ -161,6 +170,7 @@ pub enum Command {
 pub fn ui_options(cli: &Cli) -> crate::ui::Options {
     let yes = match &cli.command {
         Command::Deploy(arguments) => arguments.yes,
+        Command::Promote(arguments) => arguments.yes,
         Command::Rollback(arguments) => arguments.yes,
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! `windlass demo`: a good deploy, a broken one and a superseded one, each on a platform of its own, with every step explained.
+//! `windlass demo`: a good deploy and its promotion, a broken one that is taken back, and a superseded one, with every step explained.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -53,7 +53,7 @@ impl<'a> Scene<'a> {
 
     /// Runs a command before everybody's eyes and checks that it ends as the demo says it does.
     fn play(&self, arguments: &[&str], expected: i32) -> Result<()> {
-        self.ui.command(&format!("windlass {}", arguments.join(" ")));
+        self.ui.command(&format!("windlass {}", quoted(arguments)));
         let mut child = Self::spawned(self.windlass(arguments)?)?;
         let code = child.wait().ok().and_then(|status| status.code());
         self.check(arguments, code, expected)
@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
             self.ui.paragraph(&format!("exit code {expected}"));
             return Ok(());
         }
-        Err(Error::internal(format!("The demo expected exit code {expected} of windlass {}, and it was {code:?}", arguments.join(" "))))
+        Err(Error::internal(format!("The demo expected exit code {expected} of windlass {}, and it was {code:?}", quoted(arguments))))
     }
 
     /// What stands in Git now.
@@ -110,7 +110,13 @@ fn good(context: &Context, ui: &Ui) -> Result<()> {
     scene.play(&["deploy", "checkout=1.1.0", "-e", "staging", "-m", "tax rounding"], 0)?;
     scene.log()?;
     ui.paragraph("The same command again makes no commit: the value stands already. It still verifies that it runs.");
-    scene.play(&["deploy", "checkout=1.1.0", "-e", "staging"], 0)
+    scene.play(&["deploy", "checkout=1.1.0", "-e", "staging"], 0)?;
+    ui.paragraph("Staging proved it, so it may go to prod: exactly that version, and nothing else of staging.");
+    scene.play(&["promote", "checkout", "--from", "staging", "--to", "prod", "--yes"], 0)?;
+    ui.paragraph("A rollback is a revert in Git, limited to one service and one environment. It can be taken back as well.");
+    scene.play(&["rollback", "checkout", "-e", "prod", "--reason", "slow queries", "--yes"], 0)?;
+    scene.play(&["rollback", "checkout", "-e", "prod", "--undo", "--yes", "--no-wait"], 0)?;
+    scene.play(&["history", "checkout", "-e", "prod"], 0)
 }
 
 fn broken(context: &Context, ui: &Ui) -> Result<()> {
@@ -122,7 +128,8 @@ fn broken(context: &Context, ui: &Ui) -> Result<()> {
          does not stop at \"synced\": it says what fails, in which pod, and exits with 43.",
         &[Fault::Degraded],
     )?;
-    scene.play(&["deploy", "cart=1.2.0", "-e", "dev"], 43)
+    scene.play(&["deploy", "cart=1.2.0", "-e", "dev"], 43)?;
+    scene.play(&["rollback", "cart", "-e", "dev", "--reason", "does not start"], 0)
 }
 
 fn superseded(context: &Context, ui: &Ui) -> Result<()> {
@@ -135,7 +142,7 @@ fn superseded(context: &Context, ui: &Ui) -> Result<()> {
         &[Fault::CrashLoop],
     )?;
     let ours = ["deploy", "checkout=1.1.0", "-e", "dev"];
-    ui.command(&format!("windlass {}", ours.join(" ")));
+    ui.command(&format!("windlass {}", quoted(&ours)));
     let mut command = scene.windlass(&ours)?;
     command.stderr(Stdio::piped());
     let mut child = Scene::spawned(command)?;
@@ -159,4 +166,9 @@ fn superseded(context: &Context, ui: &Ui) -> Result<()> {
     }
     let code = child.wait().ok().and_then(|status| status.code());
     scene.check(&ours, code, 44)
+}
+
+/// Arguments as they are typed in a shell.
+fn quoted(arguments: &[&str]) -> String {
+    shlex::try_join(arguments.iter().copied()).unwrap_or_else(|_| arguments.join(" "))
 }

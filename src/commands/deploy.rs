@@ -77,8 +77,8 @@ pub struct Arguments {
 /// How far to go and how long to wait.
 #[derive(Debug, Clone, Args)]
 pub struct Waiting {
-    /// How far to go before it is done
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = UntilArgument::Healthy)]
+    /// How far to go: recorded, merged, synced, healthy [default: healthy]
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = UntilArgument::Healthy, hide_possible_values = true, hide_default_value = true)]
     pub until: UntilArgument,
 
     /// The same as --until recorded

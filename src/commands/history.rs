@@ -34,8 +34,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT")]
     pub author: Option<String>,
 
-    /// Made how
-    #[arg(long, value_name = "OPERATION", value_enum)]
+    /// Made how: deploy, promote, rollback, by-hand
+    #[arg(long, value_name = "OPERATION", value_enum, hide_possible_values = true)]
     pub operation: Option<OperationArgument>,
 
     /// At most so many

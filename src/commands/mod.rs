@@ -8,6 +8,7 @@ pub mod deploy;
 pub mod edit;
 pub mod history;
 pub mod man;
+pub mod promote;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -31,6 +32,7 @@ pub fn run(context: &Context, ui: &Ui, cli: &Cli) -> Result<u8> {
     let global = &cli.global;
     match &cli.command {
         Command::Deploy(arguments) => deploy::run(context, ui, global, arguments),
+        Command::Promote(arguments) => promote::run(context, ui, global, arguments),
         Command::Rollback(arguments) => rollback::run(context, ui, global, arguments),
         Command::History(arguments) => history::run(context, ui, global, arguments),
         Command::Wait(arguments) => wait::run(context, ui, global, arguments),
@@ -51,6 +53,7 @@ pub fn run(context: &Context, ui: &Ui, cli: &Cli) -> Result<u8> {
 pub fn has_result_object(command: &Command) -> Option<&'static str> {
     match command {
         Command::Deploy(_) => Some("deploy"),
+        Command::Promote(_) => Some("promote"),
         Command::Rollback(_) => Some("rollback"),
         Command::Wait(_) => Some("wait"),
         _ => None,

@@ -222,7 +222,8 @@ impl Trailers {
         for revert in &self.reverts {
             let _ = writeln!(out, "Windlass-Reverts: {revert}");
         }
-        for health in &self.old_health {
+        let named = |health: &&OldHealth| self.targets.iter().any(|trailer| trailer.target == health.target);
+        for health in self.old_health.iter().filter(named) {
             let since = health.since.map(|since| format!(" {since}")).unwrap_or_default();
             let _ = writeln!(out, "Windlass-Old-Health: {} {}{since}", health.target, one_word(&health.status));
         }

@@ -9,6 +9,7 @@ use crate::git::{ConfigRepository, Proposal, Publish, Published, Snapshot};
 use crate::model::event::{Event, Reporter};
 use crate::model::field::FieldChange;
 use crate::model::plan::Plan;
+use crate::model::release::OldHealth;
 use crate::model::revision::Sha;
 
 /// How long lost races are tried again at most (reliability.md 3.5: budget by time, not by count).
@@ -49,6 +50,9 @@ pub trait Planner {
     /// # Errors
     /// When the files cannot be read.
     fn missing(&self, snapshot: &Snapshot<'_>) -> Result<Vec<FieldChange>>;
+
+    /// Notes in the commit message what Argo CD said of the values that are replaced.
+    fn note(&mut self, health: Vec<OldHealth>);
 }
 
 /// Delivers the plan to the branch.

@@ -1,25 +1,21 @@
 //! `deploy`: from wishes to one commit, and on to the proof that Argo CD runs it.
 
 use crate::config::layers::Settings;
-use crate::config::map::Delivery;
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
+use crate::error::{Error, Result};
+use crate::model::event::{Event, Prompter, Reporter};
 use crate::model::intent::{IntentId, Operation, Until};
 use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::plan::Plan;
-use crate::model::release::Trailers;
-use crate::model::report::{Recorded, RollbackReport};
+use crate::model::report::RollbackReport;
 use crate::model::revision::Sha;
 use crate::model::verdict::{Verdict, VerdictKind};
 
-use super::ci::CiRun;
-use super::deliver::{self, Delivered};
 use super::intent;
 use super::outcome::{self, Outcome};
 use super::plan::{self, CommitText, ServiceWish, TargetWish};
 use super::session::{Session, SnapshotTree};
-use super::verify::{self, Verification};
+use super::write::{self, Ended, Job};
 
 /// What the user asked.
 #[derive(Debug, Clone)]
@@ -55,35 +51,6 @@ pub fn deploy(context: &Context, settings: &Settings, request: &Request, reporte
     }
 }
 
-/// How a writing command ended.
-pub(super) enum Ended {
-    /// Nothing was written; this would have been.
-    Dry(Plan),
-    /// It went as far as asked, with what to do next.
-    Written(Vec<String>),
-}
-
-impl Ended {
-    pub(super) fn outcome(self, report: crate::model::report::RunReport) -> Outcome {
-        match self {
-            Self::Dry(plan) => Outcome { dry_run: Some(plan), ..Outcome::of(report, Vec::new()) },
-            Self::Written(advice) => Outcome::of(report, advice),
-        }
-    }
-}
-
-/// CI markers that make a forge skip every check; in a message they would suppress the very pipelines that guard the branch
-/// (reliability.md T21).
-const SKIP_MARKERS: [&str; 6] = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]", "***no_ci***"];
-
-fn check_message(message: Option<&str>) -> Result<()> {
-    let lower = message.unwrap_or_default().to_lowercase();
-    match SKIP_MARKERS.iter().find(|marker| lower.contains(*marker)) {
-        Some(marker) => Err(Error::usage(format!("The message contains {marker}, which switches off every check of the forge"))),
-        None => Ok(()),
-    }
-}
-
 fn run(
     context: &Context,
     settings: &Settings,
@@ -92,78 +59,52 @@ fn run(
     prompter: &dyn Prompter,
     report: &mut crate::model::report::RunReport,
 ) -> Result<Ended> {
-    check_message(request.message.as_deref())?;
+    write::check_message(request.message.as_deref())?;
     let started = context.clock.monotonic();
     let session = Session::open(context, settings, reporter)?;
     let environment = session.map.environment(&request.environment)?.clone();
     let (other, tip) = session.branch(environment.branch.as_ref())?;
     let repository = other.as_ref().unwrap_or(&session.repository);
     let snapshot = repository.snapshot(&tip.commit)?;
-
     let mut wishes: Vec<TargetWish> = Vec::new();
     for (service, wanted) in &request.wishes {
         let resolved = session.map.resolve(service, &request.environment, &SnapshotTree(&snapshot))?;
         wishes.push(plan::wish(resolved, wanted)?);
     }
-    guard_delivery(environment.delivery, &request.environment)?;
+    drop(snapshot);
+    write::guard_delivery(environment.delivery, &environment, "changes")?;
 
     let pairs: Vec<_> = wishes.iter().map(|wish| (wish.resolved.target.clone(), wish.edits.clone())).collect();
     let chosen = intent::choose(context, request.intent.as_ref(), Operation::Deploy, intent::payload(Operation::Deploy, &pairs));
     report.intent = Some(chosen.id.to_string());
-    let run = CiRun::detect(&context.environment);
-    let mut trailers = Trailers::new(Operation::Deploy, chosen.id.clone(), Vec::new());
-    trailers.payload = Some(chosen.payload.clone());
-    trailers.run = run.as_ref().and_then(|run| run.url.clone());
-    trailers.actor = run.as_ref().and_then(|run| run.actor.clone());
-    let mut text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
-
-    let plan = plan::compute(&snapshot, &wishes, &text)?;
-    drop(snapshot);
-    report.targets = plan.targets.iter().map(outcome::target_report).collect();
-    expect_current(request.expect_current.as_deref(), &plan)?;
-    if request.not_older {
-        super::age::refuse_older(&session, repository, &tip.commit, &wishes, &plan)?;
-    }
-
-    let verification = Verification::prepare(&session, repository, &environment, &wishes, &plan, request.until, reporter)?;
-    let plan = plan::noting(plan, verification.old_health(), &mut text)?;
-    reporter.report(&Event::Planned { operation: Operation::Deploy, plan: plan.clone(), dry_run: request.dry_run });
-    if request.dry_run {
-        return Ok(Ended::Dry(plan));
-    }
-    reporter.report(&Event::IntentChosen { id: chosen.id.clone(), origin: chosen.origin });
-    if plan.changes_anything() {
-        confirm(&environment, request.confirmed, &verification, prompter, reporter)?;
-    }
-
-    let planner = plan::WishPlanner { wishes: &wishes, text: &text };
-    let delivered = deliver::deliver(&session, repository, &chosen, &planner, &plan, reporter, started)?;
-    let (commit, changed) = match &delivered {
-        Delivered::Landed { commit, plan } => {
-            report.targets = plan.targets.iter().map(outcome::target_report).collect();
-            (commit.clone(), true)
-        }
-        Delivered::Already { commit } => (commit.clone(), true),
-        Delivered::Nothing { tip } => (tip.clone(), false),
+    let trailers = write::trailers(context, Operation::Deploy, &chosen);
+    let text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
+    let job = Job {
+        session: &session,
+        repository,
+        environment: &environment,
+        tip: &tip.commit,
+        chosen: &chosen,
+        operation: Operation::Deploy,
+        until: request.until,
+        dry_run: request.dry_run,
+        confirmed: request.confirmed,
+        started,
     };
-    report.recorded = Recorded::Yes;
-    report.changed = changed;
-    report.commit = Some(commit.to_string());
-    let finished = verify::finish(verification, &session, repository, &commit, changed, reporter, report)?;
-    if request.rollback_on_failure && changed && failed_for_certain(&finished.verdicts) {
-        return Ok(Ended::Written(take_back(
-            context,
-            settings,
-            request,
-            &chosen.id,
-            &commit,
-            &finished.verdicts,
-            reporter,
-            prompter,
-            report,
-        )));
+    let check = |plan: &Plan| {
+        expect_current(request.expect_current.as_deref(), plan)?;
+        if request.not_older { super::age::refuse_older(&session, repository, &tip.commit, &wishes, plan) } else { Ok(()) }
+    };
+    let mut planner = plan::WishPlanner { wishes: &wishes, text };
+    let ended = write::write(&job, &mut planner, &wishes, &check, reporter, prompter, report)?;
+    match ended {
+        Ended::Written { commit, changed: true, mut finished } if request.rollback_on_failure && failed_for_certain(&finished.verdicts) => {
+            let verdicts = &finished.verdicts;
+            finished.advice = take_back(context, settings, request, &chosen.id, &commit, verdicts, reporter, prompter, report);
+            Ok(Ended::Written { commit, changed: true, finished })
+        }
+        ended => Ok(ended),
     }
-    Ok(Ended::Written(finished.advice))
 }
 
 /// Whether something failed, and nothing is unknown: only then is a commit taken back without a person.
@@ -221,18 +162,6 @@ fn take_back(
     advice
 }
 
-/// Until windlass opens pull requests, a target that wants one is never pushed.
-fn guard_delivery(delivery: Delivery, environment: &EnvironmentName) -> Result<()> {
-    match delivery {
-        Delivery::Push | Delivery::Auto => Ok(()),
-        Delivery::PullRequest => Err(Error::new(
-            ErrorKind::Guard,
-            format!("{environment} takes changes by pull request only, and this version of windlass opens none"),
-        )
-        .hint("Change the file\ton a branch of your own and open the pull request by hand")),
-    }
-}
-
 /// `--expect-current`: what stands must be that version, unless what is wanted stands already.
 fn expect_current(expected: Option<&str>, plan: &Plan) -> Result<()> {
     let Some(expected) = expected else { return Ok(()) };
@@ -244,42 +173,6 @@ fn expect_current(expected: Option<&str>, plan: &Plan) -> Result<()> {
                     "{} has {standing} at {} in {}, not {expected} as --expect-current says",
                     target.target, field.path, field.file
                 )));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Asks what needs a person: a protected environment, and rejected credentials of Argo CD.
-pub(super) fn confirm(
-    environment: &crate::config::map::Environment,
-    confirmed: bool,
-    verification: &Verification,
-    prompter: &dyn Prompter,
-    reporter: &dyn Reporter,
-) -> Result<()> {
-    if let Some(reason) = verification.rejected() {
-        let question = Question::RecordWithoutArgo { reason: reason.to_owned() };
-        match if confirmed { Answer::Yes } else { prompter.ask(&question) } {
-            Answer::Yes | Answer::Chosen(_) => {}
-            Answer::NobodyThere => reporter.report(&Event::Warning(format!(
-                "Argo CD rejects the credentials ({reason}); the change is recorded all the same, and cannot be verified"
-            ))),
-            Answer::No => {
-                return Err(Error::new(ErrorKind::Guard, "Not confirmed: Argo CD rejects the credentials").hint(verify::LOGIN_HINT));
-            }
-        }
-    }
-    if environment.protected && !confirmed {
-        match prompter.ask(&Question::Protected { environment: environment.name.clone() }) {
-            Answer::Yes | Answer::Chosen(_) => {}
-            Answer::No => return Err(Error::new(ErrorKind::Guard, format!("Not confirmed: {} is protected", environment.name))),
-            Answer::NobodyThere => {
-                return Err(Error::new(
-                    ErrorKind::Guard,
-                    format!("{} is protected, and there is no terminal to confirm on", environment.name),
-                )
-                .hint("Confirm\tthe same command with --yes"));
             }
         }
     }

@@ -178,29 +178,17 @@ pub fn compute(snapshot: &Snapshot<'_>, wishes: &[TargetWish], text: &CommitText
     Ok(Plan { base: snapshot.commit().clone(), targets, edits, message })
 }
 
-/// The plan with what Argo CD said of the values it replaces noted in its message.
-///
-/// # Errors
-/// Internal: the template of the message cannot be rendered.
-pub fn noting(mut plan: Plan, health: Vec<OldHealth>, text: &mut CommitText) -> Result<Plan> {
-    if plan.changes_anything() {
-        text.trailers.old_health = health;
-        plan.message = message(text, &plan.targets)?;
-    }
-    Ok(plan)
-}
-
 /// Wishes and their commit text: what `deploy` and `promote` deliver.
 pub struct WishPlanner<'a> {
     /// What each target's fields should say.
     pub wishes: &'a [TargetWish],
     /// What the commit says.
-    pub text: &'a CommitText,
+    pub text: CommitText,
 }
 
 impl super::deliver::Planner for WishPlanner<'_> {
     fn plan(&self, snapshot: &Snapshot<'_>) -> Result<Plan> {
-        compute(snapshot, self.wishes, self.text)
+        compute(snapshot, self.wishes, &self.text)
     }
 
     fn missing(&self, snapshot: &Snapshot<'_>) -> Result<Vec<FieldChange>> {
@@ -216,6 +204,10 @@ impl super::deliver::Planner for WishPlanner<'_> {
             }
         }
         Ok(changes)
+    }
+
+    fn note(&mut self, health: Vec<OldHealth>) {
+        self.text.trailers.old_health = health;
     }
 }
 

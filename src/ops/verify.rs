@@ -77,6 +77,7 @@ impl Verification {
     ///
     /// # Errors
     /// Usage: a target with no Argo CD, although one is to be waited for. Precondition: an Application reads elsewhere.
+    #[allow(clippy::too_many_arguments, reason = "each is a different thing, and all come from the one caller")]
     pub fn prepare(
         session: &Session<'_>,
         repository: &ConfigRepository,
@@ -84,6 +85,7 @@ impl Verification {
         wishes: &[TargetWish],
         plan: &Plan,
         until: Until,
+        operation: Operation,
         reporter: &dyn Reporter,
     ) -> Result<Self> {
         let snapshot = repository.snapshot(&plan.base)?;
@@ -92,7 +94,7 @@ impl Verification {
             let values = planned_values(&snapshot, plan, wish)?;
             subjects.push(Subject { resolved: &wish.resolved, version: version(&values), values });
         }
-        let mut verification = Self::over(session, repository, &subjects, until, plan_operation(plan), reporter)?;
+        let mut verification = Self::over(session, repository, &subjects, until, operation, reporter)?;
         verification.look_before(session, &snapshot, environment, reporter)?;
         verification.old_health = verification.healths(repository, &snapshot, wishes);
         Ok(verification)
@@ -192,6 +194,50 @@ impl Verification {
         found
     }
 
+    /// Whether there is nothing to ask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// What every Application is found to be, within this deadline.
+    pub fn verdicts(
+        &self,
+        session: &Session<'_>,
+        repository: &ConfigRepository,
+        commit: &Sha,
+        deadline: &Deadline,
+        reporter: &dyn Reporter,
+    ) -> Vec<(Target, Verdict)> {
+        self.wait_for(session, repository, commit, verdict::Until::Healthy, deadline, reporter)
+    }
+
+    fn wait_for(
+        &self,
+        session: &Session<'_>,
+        repository: &ConfigRepository,
+        commit: &Sha,
+        until: verdict::Until,
+        deadline: &Deadline,
+        reporter: &dyn Reporter,
+    ) -> Vec<(Target, Verdict)> {
+        let mut verdicts = Vec::new();
+        for group in &self.groups {
+            let facts = Facts { repository, session, commit, targets: &group.targets };
+            let request = WaitRequest {
+                commit: commit.clone(),
+                targets: group.targets.clone(),
+                baseline: group.baseline.clone(),
+                until,
+                deadline: deadline.clone(),
+                operation: self.operation,
+            };
+            let found = wait::wait(session.context, &group.client, &facts, &request, reporter);
+            verdicts.extend(group.targets.iter().map(|target| target.target.clone()).zip(found));
+        }
+        verdicts
+    }
+
     /// Why Argo CD rejects the credentials, when it does.
     #[must_use]
     pub fn rejected(&self) -> Option<&str> {
@@ -256,10 +302,6 @@ fn shows(application: &Application, repository: &ConfigRepository, snapshot: &Sn
     let runs =
         |wanted: &ImageReference| images.iter().filter_map(|text| ImageReference::parse(text).ok()).any(|live| wanted.matches_live(&live));
     same && (images.is_empty() || wanted.iter().all(runs))
-}
-
-fn plan_operation(plan: &Plan) -> Operation {
-    crate::model::release::Trailers::parse(&plan.message).map_or(Operation::Deploy, |trailers| trailers.operation)
 }
 
 fn no_application(target: &Target) -> Error {
@@ -440,19 +482,8 @@ pub fn finish(
         Until::Synced => verdict::Until::Synced,
         Until::Healthy => verdict::Until::Healthy,
     };
-    let mut verdicts: Vec<(Target, Verdict)> = Vec::new();
-    for group in verification.groups {
-        let facts = Facts { repository, session, commit, targets: &group.targets };
-        let request = WaitRequest {
-            commit: commit.clone(),
-            targets: group.targets.clone(),
-            baseline: group.baseline,
-            until,
-            deadline: session.deadline.clone(),
-            operation: verification.operation,
-        };
-        let found = wait::wait(session.context, &group.client, &facts, &request, reporter);
-        verdicts.extend(group.targets.iter().map(|target| target.target.clone()).zip(found));
+    let verdicts = verification.wait_for(session, repository, commit, until, &session.deadline, reporter);
+    for group in &verification.groups {
         links(&group.client, &group.targets, &verdicts, report);
     }
     outcome::settle(report, &verdicts);

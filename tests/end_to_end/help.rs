@@ -24,7 +24,8 @@ fn stdout(arguments: &[&str]) -> String {
     finish(scrubbed(WINDLASS, home.path()).args(arguments)).expect(0).stdout
 }
 
-const COMMANDS: [&str; 9] = ["deploy", "wait", "edit", "config", "demo", "sandbox", "completions", "man", "version"];
+const COMMANDS: [&str; 12] =
+    ["deploy", "promote", "rollback", "history", "wait", "edit", "config", "demo", "sandbox", "completions", "man", "version"];
 
 #[test]
 fn the_help_of_every_command_is_as_stored() {

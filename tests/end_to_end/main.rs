@@ -18,6 +18,7 @@ mod git_trouble;
 mod help;
 mod history;
 mod interrupts;
+mod promote;
 mod readme;
 mod rollback;
 mod sandbox_command;

@@ -7,7 +7,7 @@ use self::planner::RollbackPlanner;
 use self::resolve::Resolution;
 
 use crate::config::layers::Settings;
-use crate::config::map::{Delivery, Environment};
+use crate::config::map::Environment;
 use crate::config::targets::ResolvedTarget;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,18 +15,15 @@ use crate::git::ConfigRepository;
 use crate::model::event::{Event, Prompter, Reporter};
 use crate::model::intent::{IntentId, Operation, Until};
 use crate::model::names::{EnvironmentName, ServiceName};
-use crate::model::release::Trailers;
 use crate::model::report::{Recorded, RunReport};
 use crate::model::revision::Sha;
 
-use super::ci::CiRun;
-use super::deliver::{self, Delivered, Planner};
-use super::deploy::{Ended, confirm};
 use super::intent::{self, ChosenIntent};
 use super::outcome::{self, Outcome};
 use super::revert::TakeBack;
 use super::session::{Session, SnapshotTree};
 use super::verify::{self, Verification};
+use super::write::{self, Ended, Job};
 
 /// Which state to return to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +118,8 @@ fn run(
     report: &mut RunReport,
 ) -> Result<Ended> {
     let scope = Scope::find(session, request)?;
-    guard(&scope.environment)?;
+    write::guard_delivery(scope.environment.rollback_delivery, &scope.environment, "rollbacks")?;
+    write::check_message(request.reason.as_deref())?;
     let repository = scope.repository(session);
     let chosen = choose(session.context, request, &scope);
     report.intent = Some(chosen.id.to_string());
@@ -140,20 +138,21 @@ fn run(
             Resolution::Wait(commit) => return resume(session, repository, &chosen, &commit, request, reporter, report),
         }
     }
-    let run = CiRun::detect(&session.context.environment);
-    let mut trailers = Trailers::new(Operation::Rollback, chosen.id.clone(), Vec::new());
-    trailers.payload = Some(chosen.payload.clone());
-    trailers.run = run.as_ref().and_then(|run| run.url.clone());
-    trailers.actor = run.as_ref().and_then(|run| run.actor.clone());
+    let mut trailers = write::trailers(session.context, Operation::Rollback, &chosen);
     trailers.reason.clone_from(&request.reason);
     trailers.ticket.clone_from(&request.ticket);
     let take_backs: Vec<TakeBack> = resolved.iter().map(|found| found.take_back.clone()).collect();
-    for take_back in &take_backs {
-        for release in &take_back.releases {
-            if !trailers.reverts.contains(&release.commit) {
-                trailers.reverts.push(release.commit.clone());
-            }
+    for release in take_backs.iter().flat_map(|take_back| &take_back.releases) {
+        if !trailers.reverts.contains(&release.commit) {
+            trailers.reverts.push(release.commit.clone());
         }
+    }
+    for found in &resolved {
+        let releases = found.take_back.releases.iter().map(|release| release.commit.clone()).collect();
+        let mut shared: Vec<_> = found.take_back.releases.iter().flat_map(|release| release.shared_with.clone()).collect();
+        shared.retain(|other| !resolved.iter().any(|mine| mine.take_back.resolved.target == *other));
+        let target = found.take_back.resolved.target.clone();
+        reporter.report(&Event::Resolved { target, command: found.command.clone(), releases, shared });
     }
     let mut planner = RollbackPlanner {
         repository,
@@ -163,53 +162,20 @@ fn run(
         tip: scope.tip.clone(),
         trailers,
     };
-    let snapshot = repository.snapshot(&scope.tip)?;
-    let mut plan = planner.plan(&snapshot)?;
-    report.targets = plan.targets.iter().map(outcome::target_report).collect();
-    for found in &resolved {
-        let releases = found.take_back.releases.iter().map(|release| release.commit.clone()).collect();
-        let shared = found.take_back.releases.iter().flat_map(|release| release.shared_with.clone()).collect();
-        let target = found.take_back.resolved.target.clone();
-        reporter.report(&Event::Resolved { target, command: found.command.clone(), releases, shared });
-    }
     let wishes = planner.wishes();
-    let verification = Verification::prepare(session, repository, &scope.environment, &wishes, &plan, request.until, reporter)?;
-    planner.trailers.old_health = verification.old_health();
-    plan = planner.plan(&snapshot)?;
-    drop(snapshot);
-    reporter.report(&Event::Planned { operation: Operation::Rollback, plan: plan.clone(), dry_run: request.dry_run });
-    if request.dry_run {
-        return Ok(Ended::Dry(plan));
-    }
-    reporter.report(&Event::IntentChosen { id: chosen.id.clone(), origin: chosen.origin });
-    if plan.changes_anything() {
-        confirm(&scope.environment, request.confirmed, &verification, prompter, reporter)?;
-    }
-    let delivered = deliver::deliver(session, repository, &chosen, &planner, &plan, reporter, started)?;
-    let (commit, changed) = match &delivered {
-        Delivered::Landed { commit, plan } => {
-            report.targets = plan.targets.iter().map(outcome::target_report).collect();
-            (commit.clone(), true)
-        }
-        Delivered::Already { commit } => (commit.clone(), true),
-        Delivered::Nothing { tip } => (tip.clone(), false),
+    let job = Job {
+        session,
+        repository,
+        environment: &scope.environment,
+        tip: &scope.tip,
+        chosen: &chosen,
+        operation: Operation::Rollback,
+        until: request.until,
+        dry_run: request.dry_run,
+        confirmed: request.confirmed,
+        started,
     };
-    report.recorded = Recorded::Yes;
-    report.changed = changed;
-    report.commit = Some(commit.to_string());
-    let finished = verify::finish(verification, session, repository, &commit, changed, reporter, report)?;
-    Ok(Ended::Written(finished.advice))
-}
-
-fn guard(environment: &Environment) -> Result<()> {
-    if environment.rollback_delivery == Delivery::PullRequest {
-        return Err(Error::new(
-            ErrorKind::Guard,
-            format!("{} takes rollbacks by pull request only, and this version of windlass opens none", environment.name),
-        )
-        .hint("Let incidents pass\trollbackDelivery: push in windlass.yaml"));
-    }
-    Ok(())
+    write::write(&job, &mut planner, &wishes, &|_| Ok(()), reporter, prompter, report)
 }
 
 /// The intent of a rollback is what was typed, not what it came to: run again after a failure, "the last release" would be another one.
@@ -307,5 +273,5 @@ fn resume(
     report.targets = watched.iter().map(|watched| outcome::target_report(&watched.change)).collect();
     let verification = Verification::resume(session, repository, &watched, Operation::Rollback, request.until, reporter)?;
     let finished = verify::finish(verification, session, repository, commit, mine, reporter, report)?;
-    Ok(Ended::Written(finished.advice))
+    Ok(Ended::Written { commit: commit.clone(), changed: mine, finished })
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::git::{ConfigRepository, Snapshot};
 use crate::model::field::FieldChange;
 use crate::model::plan::{FileEdit, Plan, TargetChange};
-use crate::model::release::Trailers;
+use crate::model::release::{OldHealth, Trailers};
 use crate::model::revision::Sha;
 use crate::ops::deliver::Planner;
 use crate::ops::plan::{TargetWish, target_trailer};
@@ -116,5 +116,9 @@ impl Planner for RollbackPlanner<'_> {
             }
         }
         Ok(changes)
+    }
+
+    fn note(&mut self, health: Vec<OldHealth>) {
+        self.trailers.old_health = health;
     }
 }

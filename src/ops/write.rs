@@ -1,0 +1,160 @@
+//! The part that every writing command shares: from a first plan to the commit, and on to the proof.
+
+use std::time::Duration;
+
+use super::ci::CiRun;
+use super::deliver::{self, Delivered, Planner};
+use super::intent::ChosenIntent;
+use super::outcome::{self, Outcome};
+use super::plan::TargetWish;
+use super::session::Session;
+use super::verify::{self, Finished, Verification};
+use crate::config::map::{Delivery, Environment};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::ConfigRepository;
+use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
+use crate::model::intent::{Operation, Until};
+use crate::model::plan::Plan;
+use crate::model::release::Trailers;
+use crate::model::report::{Recorded, RunReport};
+use crate::model::revision::Sha;
+
+/// What is written where, and how far it goes.
+pub(super) struct Job<'a> {
+    pub session: &'a Session<'a>,
+    pub repository: &'a ConfigRepository,
+    pub environment: &'a Environment,
+    /// The tip that the first plan is made on.
+    pub tip: &'a Sha,
+    pub chosen: &'a ChosenIntent,
+    pub operation: Operation,
+    pub until: Until,
+    pub dry_run: bool,
+    pub confirmed: bool,
+    /// When the command began, on the clock that only goes forward.
+    pub started: Duration,
+}
+
+/// How it ended.
+pub(super) enum Ended {
+    /// Nothing was written; this would have been.
+    Dry(Plan),
+    /// It went as far as asked.
+    Written { commit: Sha, changed: bool, finished: Finished },
+}
+
+impl Ended {
+    pub(super) fn outcome(self, report: RunReport) -> Outcome {
+        match self {
+            Self::Dry(plan) => Outcome { dry_run: Some(plan), ..Outcome::of(report, Vec::new()) },
+            Self::Written { finished, .. } => Outcome::of(report, finished.advice),
+        }
+    }
+}
+
+/// Trailers with what is known before anything is planned: the intent, and the CI run.
+pub(super) fn trailers(context: &Context, operation: Operation, chosen: &ChosenIntent) -> Trailers {
+    let run = CiRun::detect(&context.environment);
+    let mut trailers = Trailers::new(operation, chosen.id.clone(), Vec::new());
+    trailers.payload = Some(chosen.payload.clone());
+    trailers.run = run.as_ref().and_then(|run| run.url.clone());
+    trailers.actor = run.as_ref().and_then(|run| run.actor.clone());
+    trailers
+}
+
+/// CI markers that make a forge skip every check; in a message they would suppress the very pipelines that guard the branch
+/// (reliability.md T21).
+const SKIP_MARKERS: [&str; 6] = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]", "***no_ci***"];
+
+/// Refuses a user's text that would switch off the forge's checks.
+pub(super) fn check_message(text: Option<&str>) -> Result<()> {
+    let lower = text.unwrap_or_default().to_lowercase();
+    match SKIP_MARKERS.iter().find(|marker| lower.contains(*marker)) {
+        Some(marker) => Err(Error::usage(format!("The message contains {marker}, which switches off every check of the forge"))),
+        None => Ok(()),
+    }
+}
+
+/// Until windlass opens pull requests, a target that wants one is never pushed.
+pub(super) fn guard_delivery(delivery: Delivery, environment: &Environment, what: &str) -> Result<()> {
+    match delivery {
+        Delivery::Push | Delivery::Auto => Ok(()),
+        Delivery::PullRequest => Err(Error::new(
+            ErrorKind::Guard,
+            format!("{} takes {what} by pull request only, and this version of windlass opens none", environment.name),
+        )
+        .hint("Change the file\ton a branch of your own and open the pull request by hand")),
+    }
+}
+
+/// Plans, checks, asks, delivers and waits. `wishes` says what to wait for; `check` may refuse the first plan.
+pub(super) fn write(
+    job: &Job<'_>,
+    planner: &mut dyn Planner,
+    wishes: &[TargetWish],
+    check: &dyn Fn(&Plan) -> Result<()>,
+    reporter: &dyn Reporter,
+    prompter: &dyn Prompter,
+    report: &mut RunReport,
+) -> Result<Ended> {
+    let snapshot = job.repository.snapshot(job.tip)?;
+    let plan = planner.plan(&snapshot)?;
+    report.targets = plan.targets.iter().map(outcome::target_report).collect();
+    check(&plan)?;
+    let verification =
+        Verification::prepare(job.session, job.repository, job.environment, wishes, &plan, job.until, job.operation, reporter)?;
+    planner.note(verification.old_health());
+    let plan = planner.plan(&snapshot)?;
+    drop(snapshot);
+    reporter.report(&Event::Planned { operation: job.operation, plan: plan.clone(), dry_run: job.dry_run });
+    if job.dry_run {
+        return Ok(Ended::Dry(plan));
+    }
+    reporter.report(&Event::IntentChosen { id: job.chosen.id.clone(), origin: job.chosen.origin });
+    if plan.changes_anything() {
+        confirm(job, &verification, prompter, reporter)?;
+    }
+    let delivered = deliver::deliver(job.session, job.repository, job.chosen, planner, &plan, reporter, job.started)?;
+    let (commit, changed) = match &delivered {
+        Delivered::Landed { commit, plan } => {
+            report.targets = plan.targets.iter().map(outcome::target_report).collect();
+            (commit.clone(), true)
+        }
+        Delivered::Already { commit } => (commit.clone(), true),
+        Delivered::Nothing { tip } => (tip.clone(), false),
+    };
+    report.recorded = Recorded::Yes;
+    report.changed = changed;
+    report.commit = Some(commit.to_string());
+    let finished = verify::finish(verification, job.session, job.repository, &commit, changed, reporter, report)?;
+    Ok(Ended::Written { commit, changed, finished })
+}
+
+/// Asks what needs a person: a protected environment, and rejected credentials of Argo CD.
+fn confirm(job: &Job<'_>, verification: &Verification, prompter: &dyn Prompter, reporter: &dyn Reporter) -> Result<()> {
+    if let Some(reason) = verification.rejected() {
+        let question = Question::RecordWithoutArgo { reason: reason.to_owned() };
+        match if job.confirmed { Answer::Yes } else { prompter.ask(&question) } {
+            Answer::Yes | Answer::Chosen(_) => {}
+            Answer::NobodyThere => reporter.report(&Event::Warning(format!(
+                "Argo CD rejects the credentials ({reason}); the change is recorded all the same, and cannot be verified"
+            ))),
+            Answer::No => {
+                return Err(Error::new(ErrorKind::Guard, "Not confirmed: Argo CD rejects the credentials").hint(verify::LOGIN_HINT));
+            }
+        }
+    }
+    let environment = &job.environment.name;
+    if job.environment.protected && !job.confirmed {
+        match prompter.ask(&Question::Protected { environment: environment.clone() }) {
+            Answer::Yes | Answer::Chosen(_) => {}
+            Answer::No => return Err(Error::new(ErrorKind::Guard, format!("Not confirmed: {environment} is protected"))),
+            Answer::NobodyThere => {
+                return Err(Error::new(ErrorKind::Guard, format!("{environment} is protected, and there is no terminal to confirm on"))
+                    .hint("Confirm\tthe same command with --yes"));
+            }
+        }
+    }
+    Ok(())
+}
