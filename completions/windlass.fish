@@ -41,8 +41,10 @@ complete -c windlass -n "__fish_windlass_needs_command" -s V -l version -d 'Prin
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "deploy" -d 'Put a version of one or more services into an environment'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "promote" -d 'Bring what one environment proved to the next, and nothing else'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "rollback" -d 'Take releases back: one revert commit, limited to what is asked for'
+complete -c windlass -n "__fish_windlass_needs_command" -f -a "status" -d 'Show services by environments: what Git says, what Argo CD runs'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "history" -d 'Show releases: what, who, when, why, and what took them back'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "wait" -d 'Take up the watch for a commit, an intent or a service'
+complete -c windlass -n "__fish_windlass_needs_command" -f -a "diff" -d 'Compare environments, commits, or Git with what runs'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "edit" -d 'Change a value in a YAML file, byte for byte'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "config" -d 'Show the settings in force and where each came from'
 complete -c windlass -n "__fish_windlass_needs_command" -f -a "demo" -d 'Play deploys, a promotion, failures and rollbacks, and explain each step'
@@ -138,6 +140,23 @@ complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s y -l yes 
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s q -l quiet -d 'Say only what went wrong'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s v -l verbose -d 'Say more on stderr: -v what is asked of whom, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s h -l help -d 'Print help'
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s e -l environment -d 'The environment; all without one' -r
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l interval -d 'How often to look, with --watch' -r
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s o -l output -d 'What stdout carries: table, for people, or json, one object [default: table]' -r -f -a "table\t'Text for people'
+json\t'One JSON object'"
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l repo -d 'The config repo: an https, ssh or file address [env: WINDLASS_REPO]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l branch -d 'The branch; without it the remote\'s HEAD [env: WINDLASS_BRANCH]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l context -d 'A context of the user file [env: WINDLASS_CONTEXT]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l config -d 'Read the map from this file instead of windlass.yaml in the config repo' -r -F
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l color -d 'When to use colour: auto, always, never [default: auto]' -r -f -a "auto\t'On a terminal that can show it'
+always\t'Always'
+never\t'Never'"
+complete -c windlass -n "__fish_windlass_using_subcommand status" -l log-file -d 'Write the detailed log to this file as well' -r -F
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s w -l wide -d 'One row for each target: what runs, since when, the last release'
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s W -l watch -d 'Go on showing it until Ctrl-C; in a pipe, whenever it changed'
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s q -l quiet -d 'Say only what went wrong'
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s v -l verbose -d 'Say more on stderr: -v what is asked of whom, -vv every step'
+complete -c windlass -n "__fish_windlass_using_subcommand status" -s h -l help -d 'Print help'
 complete -c windlass -n "__fish_windlass_using_subcommand history" -s e -l environment -d 'The environment; all without one' -r
 complete -c windlass -n "__fish_windlass_using_subcommand history" -l since -d 'Not older than this: 90m, 3d, 2026-11-20' -r
 complete -c windlass -n "__fish_windlass_using_subcommand history" -l author -d 'By whom: a part of the name' -r
@@ -180,6 +199,24 @@ complete -c windlass -n "__fish_windlass_using_subcommand wait" -l no-wait -d 'T
 complete -c windlass -n "__fish_windlass_using_subcommand wait" -s q -l quiet -d 'Say only what went wrong'
 complete -c windlass -n "__fish_windlass_using_subcommand wait" -s v -l verbose -d 'Say more on stderr: -v what is asked of whom, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -s e -l environment -d 'The environment whose live state is compared with Git, or whose files --commits compares' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l from -d 'Compare the declared fields of this environment with those of --to' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l to -d 'The other environment' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l commits -d 'Compare two commits of the config repo: FROM..TO, or FROM with the tip' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -s o -l output -d 'What stdout carries: table, for people, or json, one object [default: table]' -r -f -a "table\t'Text for people'
+json\t'One JSON object'"
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l repo -d 'The config repo: an https, ssh or file address [env: WINDLASS_REPO]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l branch -d 'The branch; without it the remote\'s HEAD [env: WINDLASS_BRANCH]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l context -d 'A context of the user file [env: WINDLASS_CONTEXT]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l config -d 'Read the map from this file instead of windlass.yaml in the config repo' -r -F
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l color -d 'When to use colour: auto, always, never [default: auto]' -r -f -a "auto\t'On a terminal that can show it'
+always\t'Always'
+never\t'Never'"
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l log-file -d 'Write the detailed log to this file as well' -r -F
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -l exit-code -d 'Exit with 60 when something differs'
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -s q -l quiet -d 'Say only what went wrong'
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -s v -l verbose -d 'Say more on stderr: -v what is asked of whom, -vv every step'
+complete -c windlass -n "__fish_windlass_using_subcommand diff" -s h -l help -d 'Print help'
 complete -c windlass -n "__fish_windlass_using_subcommand edit" -l set -d 'Put VALUE at PATH' -r
 complete -c windlass -n "__fish_windlass_using_subcommand edit" -l append -d 'Add an entry at the end of the sequence at PATH' -r
 complete -c windlass -n "__fish_windlass_using_subcommand edit" -l entry -d 'The entry to add, as YAML' -r

@@ -19,8 +19,10 @@ Everyday:
   deploy       Put a version of one or more services into an environment
   promote      Bring what one environment proved to the next, and nothing else
   rollback     Take releases back: one revert commit, limited to what is asked for
+  status       Show services by environments: what Git says, what Argo CD runs
   history      Show releases: what, who, when, why, and what took them back
   wait         Take up the watch for a commit, an intent or a service
+  diff         Compare environments, commits, or Git with what runs
 
 Files and configuration:
   edit         Change a value in a YAML file, byte for byte
@@ -143,10 +145,14 @@ pub enum Command {
     Promote(commands::promote::Arguments),
     /// Take releases back: one revert commit, limited to what is asked for
     Rollback(commands::rollback::Arguments),
+    /// Show services by environments: what Git says, what Argo CD runs
+    Status(commands::status::Arguments),
     /// Show releases: what, who, when, why, and what took them back
     History(commands::history::Arguments),
     /// Take up the watch for a commit, an intent or a service
     Wait(commands::wait::Arguments),
+    /// Compare environments, commits, or Git with what runs
+    Diff(commands::diff::Arguments),
     /// Change a value in a YAML file, byte for byte
     Edit(commands::edit::Arguments),
     /// Show the settings in force and where each came from

@@ -71,7 +71,7 @@ fn time(seconds: i64) -> Option<String> {
     jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string())
 }
 
-/// One release as JSON has it: documented in `schema/history.schema.json`, additive only.
+/// One release as JSON has it: documented in docs/json.md, additive only.
 fn entry(release: &Release) -> serde_json::Value {
     let trailers = release.trailers.as_ref();
     json!({

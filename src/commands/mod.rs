@@ -5,6 +5,7 @@ pub mod config;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod deploy;
+pub mod diff;
 pub mod edit;
 pub mod history;
 pub mod man;
@@ -12,6 +13,7 @@ pub mod promote;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod status;
 pub mod version;
 pub mod wait;
 
@@ -34,8 +36,10 @@ pub fn run(context: &Context, ui: &Ui, cli: &Cli) -> Result<u8> {
         Command::Deploy(arguments) => deploy::run(context, ui, global, arguments),
         Command::Promote(arguments) => promote::run(context, ui, global, arguments),
         Command::Rollback(arguments) => rollback::run(context, ui, global, arguments),
+        Command::Status(arguments) => status::run(context, ui, global, arguments),
         Command::History(arguments) => history::run(context, ui, global, arguments),
         Command::Wait(arguments) => wait::run(context, ui, global, arguments),
+        Command::Diff(arguments) => diff::run(context, ui, global, arguments),
         Command::Edit(arguments) => edit::run(context, ui, arguments),
         Command::Config(arguments) => config::run(context, ui, global, arguments),
         #[cfg(feature = "sandbox")]

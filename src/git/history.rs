@@ -312,6 +312,22 @@ impl ConfigRepository {
         Ok(paths.iter().filter_map(|path| RepositoryPath::parse(path).ok()).collect())
     }
 
+    /// The files that differ between two commits; equal folders are skipped unread.
+    ///
+    /// # Errors
+    /// Those of Git.
+    pub fn paths_between(&self, before: &Sha, after: &Sha) -> Result<Vec<RepositoryPath>> {
+        self.ensure(before)?;
+        self.ensure(after)?;
+        let paths = self.shared.with_mending(&self.branch, after, |repository| {
+            let tree = |commit: &Sha| Ok::<_, git2::Error>(repository.find_commit(parse_oid(commit)?)?.tree_id());
+            let mut paths = BTreeSet::new();
+            compare(repository, Some(tree(before)?), Some(tree(after)?), "", &mut paths)?;
+            Ok(paths)
+        })?;
+        Ok(paths.iter().filter_map(|path| RepositoryPath::parse(path).ok()).collect())
+    }
+
     /// Who made a commit and what it says, in one line.
     #[must_use]
     pub fn describe(&self, commit: &Sha) -> Option<String> {

@@ -12,4 +12,5 @@ pub mod release;
 pub mod remote;
 pub mod report;
 pub mod revision;
+pub mod status;
 pub mod verdict;

@@ -1,14 +1,15 @@
 //! `history`: the releases of targets, or of everything, from Git alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::layers::Settings;
+use crate::config::map::Environment;
 use crate::config::targets::ResolvedTarget;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{ConfigRepository, LogQuery};
 use crate::model::event::Reporter;
-use crate::model::names::{EnvironmentName, ServiceName, Target};
+use crate::model::names::{BranchName, EnvironmentName, ServiceName, Target};
 use crate::model::path::RepositoryPath;
 use crate::model::release::{Release, ReleaseKind};
 use crate::model::revision::Sha;
@@ -114,7 +115,16 @@ fn of_target(session: &Session<'_>, repository: &ConfigRepository, tip: &Sha, ta
 }
 
 fn cut(mut history: History, limit: usize) -> History {
-    history.releases.sort_by(|a, b| b.time.cmp(&a.time));
+    // By time, but never against the order that Git has: clocks of two committers may differ.
+    let mut latest: BTreeMap<Target, i64> = BTreeMap::new();
+    let mut keyed: Vec<(i64, Release)> = Vec::new();
+    for release in history.releases {
+        let time = latest.get(&release.target).map_or(release.time, |newer| release.time.min(*newer));
+        latest.insert(release.target.clone(), time);
+        keyed.push((time, release));
+    }
+    keyed.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+    history.releases = keyed.into_iter().map(|(_, release)| release).collect();
     if history.releases.len() > limit {
         history.releases.truncate(limit);
         history.complete = false;
@@ -122,54 +132,99 @@ fn cut(mut history: History, limit: usize) -> History {
     history
 }
 
-/// One walk over the branch; each commit belongs to the targets whose fields lie in the files it changed.
+/// One walk over each branch there is; the newest releases of every target on it.
 fn everything(session: &Session<'_>, query: &Query) -> Result<History> {
     if let Some(environment) = &query.environment {
         session.map.environment(environment)?;
     }
-    let repository = &session.repository;
-    let mut by_target: BTreeMap<Target, Vec<Release>> = BTreeMap::new();
-    let mut next = Some(session.tip.commit.clone());
+    let mut all = History { releases: Vec::new(), complete: true };
+    for branch in branches(session) {
+        let (other, tip) = session.branch(branch.as_ref())?;
+        let repository = other.as_ref().unwrap_or(&session.repository);
+        let lives_here = |target: &ResolvedTarget| lives_on(session, target, branch.as_ref());
+        let found = walk(session, repository, &tip.commit, query.since, MOST_COMMITS, &lives_here, &mut |found| {
+            found.values().flatten().filter(|release| query.wants(release)).count() > query.limit
+        })?;
+        all.complete &= found.complete;
+        for mut of_target in found.releases.into_values() {
+            releases::settle(&mut of_target);
+            all.releases.extend(of_target.into_iter().filter(|release| query.wants(release)));
+        }
+    }
+    Ok(cut(all, query.limit))
+}
+
+/// The branches that environments live on; `None` is the map's own.
+pub(super) fn branches(session: &Session<'_>) -> BTreeSet<Option<BranchName>> {
+    let own = |environment: &Environment| environment.branch.clone().filter(|branch| *branch != session.tip.branch);
+    session.map.environments().iter().map(own).collect()
+}
+
+/// Whether a target lives on this branch.
+pub(super) fn lives_on(session: &Session<'_>, target: &ResolvedTarget, branch: Option<&BranchName>) -> bool {
+    target.environment.branch.as_ref().unwrap_or(&session.tip.branch) == branch.unwrap_or(&session.tip.branch)
+}
+
+/// What a walk over a branch found, newest first for each target; not settled.
+pub(super) struct Walked {
+    /// The releases.
+    pub releases: ByTarget,
+    /// Whether the walk came to the end of the history.
+    pub complete: bool,
+}
+
+/// The releases of each target, newest first.
+pub(super) type ByTarget = BTreeMap<Target, Vec<Release>>;
+
+/// Walks a branch back; each commit belongs to the targets whose fields lie in the files it changed.
+///
+/// # Errors
+/// Those of Git.
+pub(super) fn walk(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    from: &Sha,
+    since: Option<i64>,
+    most: usize,
+    wanted: &dyn Fn(&ResolvedTarget) -> bool,
+    enough: &mut dyn FnMut(&ByTarget) -> bool,
+) -> Result<Walked> {
+    let mut walked = Walked { releases: BTreeMap::new(), complete: false };
+    let mut next = Some(from.clone());
     let mut seen = 0;
-    let mut complete = false;
     while let Some(from) = next.take() {
-        let page = repository.log(
-            &LogQuery { from: &from, paths: &[], limit: PAGE, since: query.since, first_parent: true, until: None },
-            &session.deadline,
-        )?;
+        let query = LogQuery { from: &from, paths: &[], limit: PAGE, since, first_parent: true, until: None };
+        let page = repository.log(&query, &session.deadline)?;
         seen += page.commits.len();
         let mut touched: Vec<(usize, ResolvedTarget)> = Vec::new();
-        let mut wanted: Vec<(Sha, Vec<RepositoryPath>)> = Vec::new();
+        let mut needed: Vec<(Sha, Vec<RepositoryPath>)> = Vec::new();
         for (at, facts) in page.commits.iter().enumerate() {
             let paths = repository.changed_paths(&facts.commit)?;
             let snapshot = repository.snapshot(&facts.commit)?;
             for target in session.map.targets_touching(&paths, &SnapshotTree(&snapshot))?.by_file {
+                if !wanted(&target) {
+                    continue;
+                }
                 let files = releases::files_of(&target);
-                wanted.extend(facts.parents.first().map(|parent| (parent.clone(), files.clone())));
-                wanted.push((facts.commit.clone(), files));
+                needed.extend(facts.parents.first().map(|parent| (parent.clone(), files.clone())));
+                needed.push((facts.commit.clone(), files));
                 touched.push((at, target));
             }
         }
-        let batch: Vec<(Sha, &[RepositoryPath])> = wanted.iter().map(|(commit, files)| (commit.clone(), files.as_slice())).collect();
+        let batch: Vec<(Sha, &[RepositoryPath])> = needed.iter().map(|(commit, files)| (commit.clone(), files.as_slice())).collect();
         releases::prefetch_all(repository, &batch)?;
         for (at, target) in &touched {
             if let Some(release) = releases::of_commit(repository, &page.commits[*at], target, &session.deadline)? {
-                by_target.entry(target.target.clone()).or_default().push(release);
+                walked.releases.entry(target.target.clone()).or_default().push(release);
             }
         }
-        let count: usize = by_target.values().flatten().filter(|release| query.wants(release)).count();
-        complete = page.complete;
-        if count > query.limit || page.complete || seen >= MOST_COMMITS {
+        walked.complete = page.complete;
+        if page.complete || seen >= most || enough(&walked.releases) {
             break;
         }
         next = page.commits.last().and_then(|last| last.parents.first().cloned());
     }
-    let mut releases = Vec::new();
-    for mut of_target in by_target.into_values() {
-        releases::settle(&mut of_target);
-        releases.extend(of_target.into_iter().filter(|release| query.wants(release)));
-    }
-    Ok(cut(History { releases, complete }, query.limit))
+    Ok(walked)
 }
 
 /// A moment in the past: a duration ago (`90m`, `3d`), or a day or time (`2026-11-20`, RFC 3339).

@@ -379,7 +379,7 @@ fn version(values: &[(Field, String)]) -> String {
 }
 
 /// The whole image that an image field stands for at this value.
-fn image(selector: &FieldSelector, value: &str) -> Option<ImageReference> {
+pub(super) fn image(selector: &FieldSelector, value: &str) -> Option<ImageReference> {
     let (FieldSelector::KustomizeImage { name } | FieldSelector::ContainerImage { repository: name }) = selector else { return None };
     let whole = match value.split_once('@') {
         // A repository before the version: Kustomize replaces the image's name.

@@ -56,6 +56,10 @@ pub(super) fn unified(edits: &[FileEdit], color: bool) -> String {
         let old_name = if edit.before.is_some() { format!("a/{}", edit.file) } else { "/dev/null".to_owned() };
         let new_name = if edit.after.is_some() { format!("b/{}", edit.file) } else { "/dev/null".to_owned() };
         let paint = |style: Style, line: &str| style.force_styling(color).apply_to(line).to_string();
+        if [&edit.before, &edit.after].into_iter().flatten().any(|bytes| bytes.contains(&0)) {
+            let _ = writeln!(out, "Binary files {old_name} and {new_name} differ");
+            continue;
+        }
         let _ = writeln!(out, "{}", paint(Style::new().bold(), &format!("--- {old_name}")));
         let _ = writeln!(out, "{}", paint(Style::new().bold(), &format!("+++ {new_name}")));
         let diff = TextDiff::from_lines(&before, &after);

@@ -9,14 +9,16 @@ mod lines;
 mod progress;
 mod prompt;
 pub mod sanitise;
+mod status;
 mod table;
 mod terminal;
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::model::event::{Prompter, Reporter};
-use crate::model::plan::Plan;
+use crate::model::plan::{FileEdit, Plan};
 use crate::model::report::RunReport;
+use crate::model::status::Matrix;
 
 use self::progress::Renderer;
 use self::prompt::Prompt;
@@ -142,9 +144,32 @@ impl Ui {
         self.data(&history::table(releases, one_target, now, self.terminal.unicode));
     }
 
+    /// The matrix of targets as text: rows of everything with `wide`; `now` in seconds since 1970.
+    #[must_use]
+    pub fn status(&self, matrix: &Matrix, wide: bool, now: i64) -> String {
+        if wide { status::list(matrix, now) } else { status::matrix(matrix, now, self.terminal.unicode) }
+    }
+
+    /// A screen that is shown again and again, on stdout: a person sees it in place, a pipe only what changed.
+    pub fn screen(&self, text: &str, changed: bool) {
+        if self.terminal.redraws {
+            // Home, each line to its end, and whatever was below: no flicker as with clearing first.
+            let lines: String = text.lines().map(|line| format!("{line}\u{1b}[K\n")).collect();
+            self.terminal.stdout.write(&format!("\u{1b}[H{lines}\u{1b}[J"));
+        } else if changed {
+            self.terminal.stdout.write(&format!("{text}\n"));
+        }
+    }
+
     /// What a dry run would write, as a unified diff on stdout.
     pub fn unified_diff(&self, plan: &Plan) {
         self.data(&diff::unified(&plan.edits, self.terminal.color_data));
+    }
+
+    /// Changes of files as a unified diff, on stdout.
+    pub fn edits(&self, edits: &[FileEdit]) {
+        self.renderer.clear();
+        self.data(&diff::unified(edits, self.terminal.color_data));
     }
 
     /// An error.

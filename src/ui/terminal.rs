@@ -68,6 +68,8 @@ pub(super) struct Terminal {
     pub color: bool,
     /// Colour on stdout.
     pub color_data: bool,
+    /// Whether stdout is a terminal that can be drawn on again.
+    pub redraws: bool,
     /// Marks and arrows beyond ASCII.
     pub unicode: bool,
     /// Columns.
@@ -105,6 +107,7 @@ impl Terminal {
             can_ask: live && io::IsTerminal::is_terminal(&io::stdin()),
             color: color(live),
             color_data: color(out.is_term()),
+            redraws: out.is_term() && environment.get("TERM") != Some("dumb"),
             unicode: !live || unicode(environment),
             width: if live { usize::from(err.size().1).max(20) } else { 80 },
         };
@@ -126,6 +129,7 @@ impl Terminal {
             can_ask: false,
             color: false,
             color_data: false,
+            redraws: false,
             unicode,
             width: width.unwrap_or(80),
         };

@@ -13,6 +13,7 @@
 mod argo_trouble;
 mod config_errors;
 mod deploy;
+mod diff;
 mod edit;
 mod git_trouble;
 mod help;
@@ -22,5 +23,6 @@ mod promote;
 mod readme;
 mod rollback;
 mod sandbox_command;
+mod status;
 mod support;
 mod wait;

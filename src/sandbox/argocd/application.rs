@@ -222,10 +222,13 @@ impl Application {
         let item = |object: &Object| {
             let (group, _) = object.group_version();
             let live = self.namespace.live.get(&(object.kind().to_owned(), object.name().to_owned()));
+            // What a sync would leave: what is live, with what Git says over it.
+            let mut predicted = live.map_or(Value::Null, |live| live.object.0.clone());
+            super::render::merge(&mut predicted, object.0.clone());
             let live = live.map_or_else(|| "null".to_owned(), |live| live.object.0.to_string());
             let mut item = json!({
                 "kind": object.kind(), "namespace": self.seed.destination_namespace, "name": object.name(),
-                "targetState": object.0.to_string(), "liveState": live, "normalizedLiveState": live, "predictedLiveState": live,
+                "targetState": object.0.to_string(), "liveState": live, "normalizedLiveState": live, "predictedLiveState": predicted.to_string(),
             });
             if !group.is_empty() {
                 item["group"] = json!(group);

@@ -228,7 +228,8 @@ fn helm(tree: &Tree<'_>, folder: &str, value_files: &[String], release: &str, na
     Ok(objects)
 }
 
-fn merge(into: &mut Value, from: Value) {
+/// Lays one value over another, key by key.
+pub(super) fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {
