@@ -1,4 +1,4 @@
-//! Speed and size of `deploy --until recorded`, against plain git in the same run, on a generated repository of 50,000 files and 20,000
+//! Speed and size of `deploy --until recorded`, `history` and `rollback`, against plain git in the same run, on a generated repository of 50,000 files and 20,000
 //! commits over smart HTTP. Prints ratios; asserts nothing about time.
 //!
 //! `cargo bench --bench deploy`, or with other sizes: `cargo bench --bench deploy -- APPS COMMITS`.
@@ -55,7 +55,8 @@ fn generate(repository: &Path, apps: usize, commits: usize) {
         }
     }
     for commit in 1..commits {
-        let app = commit.wrapping_mul(7919) % apps;
+        // One target is released now and then through all of the history.
+        let app = if commit % (commits / 13).max(1) == 0 { RELEASED } else { commit.wrapping_mul(7919) % apps };
         start(&mut out, commit, &format!("bump app {app}"));
         file(&mut out, &overlay(app, "prod"), &kustomization(app, &format!("1.0.{commit}"), "prod"));
     }
@@ -64,6 +65,9 @@ fn generate(repository: &Path, apps: usize, commits: usize) {
     assert!(import.wait().unwrap().success());
     run(Command::new("git").arg("-C").arg(repository).args(["repack", "-adq", "--write-bitmap-index"]));
 }
+
+/// The app whose releases are spread over the history.
+const RELEASED: usize = 7;
 
 const MAP: &str = "version: 1
 environments:
@@ -100,9 +104,14 @@ struct Rig {
 
 impl Rig {
     fn deploy(&self, cache: &Path, service: &str, version: &str) -> Command {
+        self.windlass(cache, &["deploy", &format!("{service}={version}"), "-e", "dev", "--until", "recorded", "--quiet"])
+    }
+
+    fn windlass(&self, cache: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(WINDLASS);
         command
-            .args(["deploy", &format!("{service}={version}"), "-e", "dev", "--until", "recorded", "--quiet", "--repo", &self.url])
+            .args(arguments)
+            .args(["--repo", &self.url])
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", &self.home)
@@ -153,6 +162,7 @@ fn main() {
 
     cold(&rig, folder.path());
     warm(&rig, folder.path());
+    history(&rig, folder.path());
     concurrent(&rig, folder.path(), &server);
     small();
 }
@@ -206,6 +216,54 @@ fn warm(rig: &Rig, folder: &Path) {
     }
     let (ours, theirs) = (median(ours), median(theirs));
     println!("warm   windlass {ours:7.0} ms   git fetch + git push   {theirs:7.0} ms   {:.2}x", ours / theirs);
+}
+
+/// The last ten releases of one target, and what a rollback costs beside a deploy.
+fn history(rig: &Rig, folder: &Path) {
+    let cache = folder.join("history");
+    let service = format!("app-{RELEASED:05}");
+    let list = || {
+        let output = run(&mut rig.windlass(&cache, &["history", &service, "-e", "prod", "--limit", "10", "-o", "json"]));
+        let found = String::from_utf8(output.stdout).unwrap().matches("\"commit\":").count();
+        assert!(found >= 10, "{found} releases");
+    };
+    let first = timed(list).as_secs_f64() * 1000.0;
+    let full = folder.join("full");
+    run(rig.git().args(["clone", "-q", "--bare", &rig.url]).arg(&full));
+    run(rig.git().arg("-C").arg(&full).args(["commit-graph", "write", "--reachable", "--changed-paths"]));
+    let (mut ours, mut log, mut fetch_and_log) = (Vec::new(), Vec::new(), Vec::new());
+    let path = overlay(RELEASED, "prod");
+    for _ in 0..9 {
+        ours.push(timed(list));
+        let peer = || {
+            run(rig.git().arg("-C").arg(&full).args(["log", "-10", "-p", "--format=%H%n%an%n%at%n%B", "main", "--", &path]));
+        };
+        log.push(timed(peer));
+        fetch_and_log.push(timed(|| {
+            run(rig.git().arg("-C").arg(&full).args(["fetch", "-q", "origin", "+refs/heads/main:refs/heads/main"]));
+            peer();
+        }));
+    }
+    let (ours, log, both) = (median(ours), median(log), median(fetch_and_log));
+    println!(
+        "history   windlass {ours:.0} ms (the first time {first:.0} ms)   git log -p with changed paths, full clone {log:.0} ms: {:.2}x   \
+         git fetch + git log -p {both:.0} ms: {:.2}x   cache {:.1} MB, clone {:.1} MB",
+        ours / log,
+        ours / both,
+        size(&cache) as f64 / 1e6,
+        size(&full) as f64 / 1e6,
+    );
+    let (mut back, mut deploy) = (Vec::new(), Vec::new());
+    for round in 0..5 {
+        deploy.push(timed(|| {
+            run(&mut rig.windlass(&cache, &["deploy", &format!("{service}=5.0.{round}"), "-e", "prod", "--until", "recorded", "--quiet"]));
+        }));
+        back.push(timed(|| {
+            run(&mut rig.windlass(&cache, &["rollback", &service, "-e", "prod", "--until", "recorded", "--quiet", "--yes"]));
+        }));
+    }
+    let (back, deploy) = (median(back), median(deploy));
+    println!("rollback   {back:.0} ms   deploy {deploy:.0} ms   {:.2}x", back / deploy);
 }
 
 fn concurrent(rig: &Rig, folder: &Path, server: &GitServer) {

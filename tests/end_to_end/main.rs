@@ -20,6 +20,7 @@ mod help;
 mod history;
 mod interrupts;
 mod promote;
+mod properties;
 mod readme;
 mod rollback;
 mod sandbox_command;
