@@ -297,20 +297,17 @@ impl Attempt<'_> {
             .hint("Look\twho pushed by force and why, then run the same command again"));
         }
         self.reporter.report(&Event::RaceLost { planned_on: base, tip: tip.clone(), attempts: self.attempts });
-        self.back_off()?;
+        self.back_off(format!("Another push came first, {} times in a row; nothing was recorded", self.attempts))?;
         // It may have moved on while we stood back.
         Ok(self.repository.fetch(self.request.deadline)?.commit)
     }
 
-    fn back_off(&mut self) -> Result<()> {
+    /// Waits its turn; `otherwise` says why there is none any more.
+    fn back_off(&mut self, otherwise: String) -> Result<()> {
         let shared = &self.repository.shared;
         let left = self.budget.as_ref().map_or(Duration::ZERO, Deadline::left);
         if left.is_zero() {
-            return Err(Error::new(
-                ErrorKind::Contention,
-                format!("{} other pushes came first, each time; nothing was recorded", self.attempts),
-            )
-            .hint("Try again\tthe same command; it is safe to run again"));
+            return Err(spent(otherwise));
         }
         let pause = self.window.mul_f64(shared.context.random.fraction()).min(left);
         self.window = (self.window * 2).min(LARGEST_WINDOW);
@@ -338,15 +335,12 @@ impl Attempt<'_> {
         let hopeless = refusal.is_none() && failure.trouble.again == Again::No;
         if hopeless || self.stumbles > MOST_STUMBLES {
             return Err(match refusal {
-                Some(reason) => Error::new(
-                    ErrorKind::Contention,
-                    format!("The server could not move the branch ({reason}), and nobody else moved it; a lock may be left behind there"),
-                )
-                .hint("Try again\tthe same command; it is safe to run again"),
+                Some(reason) => spent(blocked(reason)),
                 None => failure.trouble.error(),
             });
         }
-        self.back_off()
+        let words = refusal.map_or_else(|| failure.trouble.sentence.clone(), blocked);
+        self.back_off(words)
     }
 
     /// The server said no, in words of its own.
@@ -378,6 +372,16 @@ impl Attempt<'_> {
             .with_recorded(Recorded::Unknown)
             .hint(self.again_hint())
     }
+}
+
+/// The retry budget is spent: exit 13.
+fn spent(words: String) -> Error {
+    Error::new(ErrorKind::Contention, words).hint("Try again\tthe same command; it is safe to run again")
+}
+
+/// The branch could not be moved, and nobody moved it.
+fn blocked(reason: &str) -> String {
+    format!("The server could not move the branch ({reason}), and nobody else moved it; a lock may be left behind there")
 }
 
 /// Spellings of a race in the reason of a rejected ref (reliability.md 2.2). Only asked when the branch did not move: then a lock of the

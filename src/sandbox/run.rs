@@ -31,13 +31,25 @@ pub enum Ended {
     NotStarted(u8, Error),
 }
 
+/// The caller's PATH with our own folder after it, so that a script in the sandbox finds `windlass` wherever it lies.
+fn path_with_us(context: &Context) -> Option<OsString> {
+    let executable = std::env::current_exe().ok()?;
+    let path = context.environment.get_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::env::split_paths(path).chain([executable.parent()?.to_owned()])).ok()
+}
+
 /// Runs COMMAND in the sandbox.
 ///
 /// # Errors
 /// Environment: it cannot be waited for.
 pub fn run(context: &Context, sandbox: &Sandbox, command: &[OsString]) -> Result<Ended> {
     let Some((program, arguments)) = command.split_first() else { return Err(Error::usage("No command is given")) };
-    let child = Command::new(program).args(arguments).envs(sandbox.environment()).spawn();
+    let mut started = Command::new(program);
+    started.args(arguments).envs(sandbox.environment());
+    if let Some(path) = path_with_us(context) {
+        started.env("PATH", path);
+    }
+    let child = started.spawn();
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {

@@ -117,6 +117,46 @@ fn a_commit_needs_an_identity() {
     assert!(ran.code == 0 || (ran.code == 2 && ran.stderr.contains("git config")), "{ran:?}");
 }
 
+#[test]
+fn a_lock_left_behind_on_the_server_is_exit_13_and_nothing_is_recorded() {
+    let platform = Platform::start();
+    fs::write(platform.repository().join("refs/heads/main.lock"), "").unwrap();
+    let before = platform.commits();
+    let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--no-wait", "--timeout", "5s", "-o", "json"]).expect(13);
+    let ran = ran.says("a lock may be left behind").says("safe to run again");
+    assert_eq!(ran.json()["recorded"], "no");
+    assert_eq!(platform.commits(), before);
+    fs::remove_file(platform.repository().join("refs/heads/main.lock")).unwrap();
+    platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--no-wait"]).expect(0);
+}
+
+#[test]
+fn a_push_whose_answer_never_comes_is_exit_14_and_the_same_command_finds_out() {
+    let platform = Platform::start();
+    let pipe = platform.home.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // The hook waits for somebody to open the other end, and nobody does until the end of the test.
+    hook(&platform, "pre-receive", &format!("cat {} >/dev/null", pipe.display()));
+    let deploy = ["deploy", "checkout=1.1.0", "-e", "dev", "--no-wait", "--intent", "job-7", "-o", "json"];
+    let mut hanging = deploy.to_vec();
+    hanging.extend(["--timeout", "3s"]);
+    let ran = platform.windlass(&hanging).expect(14).says("--intent job-7");
+    assert_eq!(ran.json()["recorded"], "unknown");
+    fs::remove_file(platform.repository().join("hooks/pre-receive")).unwrap();
+    // The server goes on with the push that it had been given, and takes it.
+    drop(fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+    platform.windlass(&deploy).expect(0);
+    assert_eq!(platform.git(&["log", "--format=%B", "main"]).matches("Windlass-Intent: job-7").count(), 1, "at most once");
+}
+
+#[test]
+fn without_git_it_is_exit_50() {
+    let platform = Platform::start();
+    let mut command = platform.command(&DEPLOY);
+    let ran = finish(command.env("PATH", platform.home.path())).expect(50);
+    assert!(ran.stderr.contains("git was not found"), "{}", ran.stderr);
+}
+
 /// Installs a hook in the bare repository.
 fn hook(platform: &Platform, name: &str, script: &str) {
     let file = platform.repository().join("hooks").join(name);

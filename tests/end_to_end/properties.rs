@@ -50,20 +50,23 @@ fn version_in(text: &str) -> String {
 
 type Files = BTreeMap<(usize, usize), String>;
 
+/// A release as a bystander saw it: operation, old, new, commit.
+type Seen = (String, String, String, String);
+
 /// A platform with what was done to it, as a bystander saw it.
 struct World {
     platform: Platform,
-    /// For each target, newest last: operation, old, new, commit.
-    done: BTreeMap<(usize, usize), Vec<(String, String, String, String)>>,
+    /// For each target, newest last.
+    done: BTreeMap<(usize, usize), Vec<Seen>>,
     comments: usize,
 }
 
 impl World {
     fn files(&self) -> Files {
         let mut files = Files::new();
-        for service in 0..SERVICES.len() {
-            for environment in 0..ENVIRONMENTS.len() {
-                files.insert((service, environment), self.platform.file(&overlay(SERVICES[service], ENVIRONMENTS[environment])));
+        for (service, name) in SERVICES.iter().enumerate() {
+            for (environment, place) in ENVIRONMENTS.iter().enumerate() {
+                files.insert((service, environment), self.platform.file(&overlay(name, place)));
             }
         }
         files
