@@ -16,16 +16,16 @@ use crate::ui::Ui;
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\" --ticket INC-4411\n  windlass rollback --revert 2f3c8a1",
+    before_help = "Examples:\n  windlass rollback\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\" --ticket INC-4411\n  windlass rollback --revert 2f3c8a1",
     after_help = "A rollback is one revert commit, limited to the services and the environment asked for. What it comes to\nis printed before anything is written. Exit codes as of deploy; docs/exit-codes.md has them all."
 )]
 pub struct Arguments {
-    /// What to roll back
-    #[arg(value_name = "SERVICE", required_unless_present = "revert")]
+    /// What to roll back; without it a person picks from the last releases
+    #[arg(value_name = "SERVICE")]
     pub services: Vec<ServiceName>,
 
     /// The environment
-    #[arg(short = 'e', long = "environment", alias = "env", value_name = "ENV", value_parser = values::environment, required_unless_present = "revert")]
+    #[arg(short = 'e', long = "environment", alias = "env", value_name = "ENV", value_parser = values::environment)]
     pub environment: Option<EnvironmentName>,
 
     /// The state to return to: a version, a commit, or last-healthy

@@ -179,6 +179,11 @@ pub enum Question {
     },
     /// Whether a person sits there who may pick a release. Answered without asking anybody.
     MayPick,
+    /// Which target is meant: a person picks one by its last release.
+    Target {
+        /// The last release of each, newest first.
+        releases: Vec<Release>,
+    },
     /// Which state to go back to: a person picks one of the releases, the first of which stands now.
     Release {
         /// The target.

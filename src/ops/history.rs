@@ -68,8 +68,15 @@ impl Query {
 /// # Errors
 /// Usage: no such service or environment; and those of Git.
 pub fn history(context: &Context, settings: &Settings, query: &Query, reporter: &dyn Reporter) -> Result<History> {
-    let session = Session::open(context, settings, reporter)?;
-    if query.services.is_empty() { everything(&session, query) } else { of_services(&session, query) }
+    in_session(&Session::open(context, settings, reporter)?, query)
+}
+
+/// The same where the config repo is open already.
+///
+/// # Errors
+/// As [`history`].
+pub(super) fn in_session(session: &Session<'_>, query: &Query) -> Result<History> {
+    if query.services.is_empty() { everything(session, query) } else { of_services(session, query) }
 }
 
 fn of_services(session: &Session<'_>, query: &Query) -> Result<History> {

@@ -16,7 +16,7 @@ pub(super) struct Prompt {
 
 impl Prompter for Prompt {
     fn ask(&self, question: &Question) -> Answer {
-        let picks = matches!(question, Question::MayPick | Question::Release { .. } | Question::Again { .. });
+        let picks = matches!(question, Question::MayPick | Question::Target { .. } | Question::Release { .. } | Question::Again { .. });
         if self.yes && !picks {
             return Answer::Yes;
         }
@@ -25,11 +25,16 @@ impl Prompter for Prompt {
         }
         match question {
             Question::MayPick => return Answer::Yes,
-            Question::Release { releases, .. } => return pick(&release_lines(releases, self.terminal.unicode), 1.min(releases.len() - 1)),
-            Question::Again { rollback, further, .. } => {
+            Question::Target { releases } => return self.pick("? What shall be rolled back?", &target_lines(releases), 0),
+            Question::Release { target, releases } => {
+                let heading = format!("? Which state shall {} in {} go back to?", target.service, target.environment);
+                return self.pick(&heading, &release_lines(releases, self.terminal.unicode), 1.min(releases.len() - 1));
+            }
+            Question::Again { target, rollback, further } => {
+                let heading = format!("? The last release of {} in {} is a rollback already.", target.service, target.environment);
                 let mut lines = vec![format!("wait for the rollback {}", rollback.short())];
                 lines.extend(further.as_ref().map(|version| format!("go further back, to {}", sanitise::line(version))));
-                return pick(&lines, 0);
+                return self.pick(&heading, &lines, 0);
             }
             _ => {}
         }
@@ -43,13 +48,41 @@ impl Prompter for Prompt {
     }
 }
 
-/// A list to pick from with the arrow keys; Esc picks nothing.
-fn pick(lines: &[String], first: usize) -> Answer {
-    let select = dialoguer::Select::new().items(lines).default(first).report(false);
-    match select.interact_on_opt(&console::Term::stderr()) {
-        Ok(Some(at)) => Answer::Chosen(at),
-        Ok(None) | Err(_) => Answer::No,
+impl Prompt {
+    /// A list to pick from with the arrow keys; Esc picks nothing. Lines are cut to the width there is: a wrapped one spoils the list.
+    fn pick(&self, heading: &str, lines: &[String], first: usize) -> Answer {
+        let room = self.terminal.width.saturating_sub(3);
+        let lines: Vec<_> = lines.iter().map(|line| console::truncate_str(line, room, "…").into_owned()).collect();
+        self.terminal.stderr.write(&format!("{heading}\n"));
+        let select = dialoguer::Select::new().items(&lines).default(first).report(false);
+        match select.interact_on_opt(&console::Term::stderr()) {
+            Ok(Some(at)) => Answer::Chosen(at),
+            Ok(None) | Err(_) => Answer::No,
+        }
     }
+}
+
+/// One line for each target: what stands there, since when, by whom.
+fn target_lines(releases: &[Release]) -> Vec<String> {
+    let name = |release: &Release| format!("{} {}", release.target.service, release.target.environment);
+    let version = |release: &Release| sanitise::line(release.new.as_deref().unwrap_or("(none)"));
+    let width = |text: &dyn Fn(&Release) -> String| releases.iter().map(|it| console::measure_text_width(&text(it))).max().unwrap_or(0);
+    let (names, versions) = (width(&name), width(&version));
+    let padded = |text: String, width: usize| format!("{text}{}", " ".repeat(width.saturating_sub(console::measure_text_width(&text))));
+    let line = |release: &Release| {
+        let why = release.why.as_deref().map(sanitise::line).unwrap_or_default();
+        format!(
+            "{}  {}  {}  {:<8}  {}  {why}",
+            padded(name(release), names),
+            padded(version(release), versions),
+            super::lines::date(release.time),
+            release.kind.as_str(),
+            sanitise::line(&release.author)
+        )
+        .trim_end()
+        .to_owned()
+    };
+    releases.iter().map(line).collect()
 }
 
 /// One line for each release: version, when, what, who, why, and how healthy it was.
@@ -80,7 +113,7 @@ fn release_lines(releases: &[Release], unicode: bool) -> Vec<String> {
 
 fn text(question: &Question) -> String {
     match question {
-        Question::MayPick | Question::Release { .. } | Question::Again { .. } => String::new(),
+        Question::MayPick | Question::Target { .. } | Question::Release { .. } | Question::Again { .. } => String::new(),
         Question::Protected { environment } => format!("? Type {environment} to confirm: "),
         Question::RecordWithoutArgo { reason } => {
             format!("? Argo CD rejects the credentials ({}). Record the change all the same? [y/N] ", sanitise::line(reason))
@@ -92,7 +125,7 @@ fn text(question: &Question) -> String {
 fn judge(question: &Question, typed: &str) -> Answer {
     let typed = typed.trim();
     let yes = match question {
-        Question::MayPick | Question::Release { .. } | Question::Again { .. } => false,
+        Question::MayPick | Question::Target { .. } | Question::Release { .. } | Question::Again { .. } => false,
         Question::Protected { environment } => typed == environment.as_str(),
         Question::RecordWithoutArgo { .. } => matches!(typed.to_ascii_lowercase().as_str(), "y" | "yes"),
     };

@@ -12,18 +12,25 @@ use crate::config::targets::ResolvedTarget;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::ConfigRepository;
-use crate::model::event::{Event, Prompter, Reporter};
+use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
 use crate::model::intent::{IntentId, Operation, Until};
 use crate::model::names::{EnvironmentName, ServiceName};
+use crate::model::release::Release;
 use crate::model::report::{Recorded, RunReport};
 use crate::model::revision::Sha;
 
+use super::history::{self, Query};
 use super::intent::{self, ChosenIntent};
 use super::outcome::{self, Outcome};
 use super::revert::TakeBack;
 use super::session::{Session, SnapshotTree};
 use super::verify::{self, Verification};
 use super::write::{self, Ended, Job};
+
+/// How many of the newest releases are looked at for the targets to pick from.
+const MOST_LOOKED_AT: usize = 60;
+/// How many targets there are to pick from.
+const MOST_OFFERED: usize = 15;
 
 /// Which state to return to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +124,8 @@ fn run(
     started: std::time::Duration,
     report: &mut RunReport,
 ) -> Result<Ended> {
+    let named = name_target(session, request, prompter)?;
+    let request = named.as_ref().unwrap_or(request);
     let scope = Scope::find(session, request)?;
     write::guard_delivery(scope.environment.rollback_delivery, &scope.environment, "rollbacks")?;
     write::check_message(request.reason.as_deref())?;
@@ -176,6 +185,32 @@ fn run(
         started,
     };
     write::write(&job, &mut planner, &wishes, &|_| Ok(()), reporter, prompter, report)
+}
+
+/// Where not everything was typed, a person picks one of the targets that were released last.
+fn name_target(session: &Session<'_>, request: &Request, prompter: &dyn Prompter) -> Result<Option<Request>> {
+    let is_named = !request.services.is_empty() && request.environment.is_some();
+    if is_named || matches!(request.wish, Wish::Revert(_)) || !matches!(prompter.ask(&Question::MayPick), Answer::Yes) {
+        return Ok(None);
+    }
+    let query =
+        Query { services: request.services.clone(), environment: request.environment.clone(), limit: MOST_LOOKED_AT, ..Query::default() };
+    let mut offered: Vec<Release> = Vec::new();
+    for release in history::in_session(session, &query)?.releases {
+        if offered.len() < MOST_OFFERED && !offered.iter().any(|known| known.target == release.target) {
+            offered.push(release);
+        }
+    }
+    if offered.is_empty() {
+        return Ok(None);
+    }
+    match prompter.ask(&Question::Target { releases: offered.clone() }) {
+        Answer::Chosen(at) if at < offered.len() => {
+            let target = offered.swap_remove(at).target;
+            Ok(Some(Request { services: vec![target.service], environment: Some(target.environment), ..request.clone() }))
+        }
+        _ => Err(Error::new(ErrorKind::Guard, "Nothing was chosen")),
+    }
 }
 
 /// The intent of a rollback is what was typed, not what it came to: run again after a failure, "the last release" would be another one.
