@@ -31,7 +31,10 @@ use crate::ui::Ui;
 /// Reads the arguments, runs the command, and returns the exit code. Exit codes are documented in `docs/exit-codes.md`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return answered(&answer),
+    };
     let context = Context::of_process();
     watch_signals(context.cancel.clone());
     let ui = Ui::new(&context, &cli::ui_options(&cli));
@@ -48,7 +51,25 @@ pub fn main() -> ExitCode {
             Error::new(ErrorKind::Internal, "windlass met a fault of its own").with_recorded(model::report::Recorded::Unknown),
         ),
     };
-    ExitCode::from(code)
+    ExitCode::from(all_said(&ui, code))
+}
+
+/// Help, the version, or what is wrong with the arguments: clap's own words.
+fn answered(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print();
+    let code = if answer.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
+    match printed {
+        Err(error) if code == 0 && error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(ErrorKind::Environment.exit_code()),
+        _ => ExitCode::from(code),
+    }
+}
+
+/// The exit code, unless it is 0 and what was to be read on stdout got lost.
+fn all_said(ui: &Ui, code: u8) -> u8 {
+    let Some(why) = ui.lost_data() else { return code };
+    let error = Error::new(ErrorKind::Environment, format!("The output could not be written: {why}"));
+    ui.error(&error);
+    if code == 0 { error.exit_code() } else { code }
 }
 
 /// Shows an error that came before a result could be made, as text and, where the command has one, as the result object.

@@ -10,7 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands;
 
 /// The screen of `windlass --help`: everyday commands first, then the rest by group (screens.md, Help).
-const HELP_TEMPLATE: &str = "\
+macro_rules! help_template {
+    ($sandbox:literal) => {
+        concat!(
+            "\
 {about}
 
 {usage-heading} {usage}
@@ -18,7 +21,7 @@ const HELP_TEMPLATE: &str = "\
 Everyday:
   deploy       Put a version of one or more services into an environment
   promote      Bring what one environment proved to the next, and nothing else
-  rollback     Take releases back: one revert commit, limited to what is asked for
+  rollback     Take releases back: one revert commit, limited to what is asked
   status       Show services by environments: what Git says, what Argo CD runs
   history      Show releases: what, who, when, why, and what took them back
   wait         Take up the watch for a commit, an intent or a service
@@ -27,22 +30,32 @@ Everyday:
 Files and configuration:
   edit         Change a value in a YAML file, byte for byte
   config       Show the settings in force and where each came from
-
-Try it without a cluster:
-  demo         Play deploys, a promotion, failures and rollbacks, and explain each step
-  sandbox      Run a command against a whole platform on loopback
-
-More:
   completions  Print the completion script of a shell
   man          Print the manual page
   version      Print the version and what it was built with
-
+",
+            $sandbox,
+            "
 Global options:
 {options}
 
 Examples:
   windlass deploy checkout=1.4.2 -e staging
-  windlass sandbox -- windlass deploy checkout=1.4.2 -e dev{after-help}";
+  windlass rollback checkout -e prod{after-help}"
+        )
+    };
+}
+
+#[cfg(feature = "sandbox")]
+const HELP_TEMPLATE: &str = help_template!(
+    "
+Try it without a cluster:
+  demo         Play deploys, a promotion, failures and rollbacks, explained
+  sandbox      Run a command against a whole platform on loopback
+"
+);
+#[cfg(not(feature = "sandbox"))]
+const HELP_TEMPLATE: &str = help_template!("");
 
 /// Git-native deployments for platforms with Argo CD.
 #[derive(Debug, Parser)]
@@ -56,8 +69,7 @@ Examples:
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    max_term_width = 100,
-    term_width = 100
+    max_term_width = 100
 )]
 pub struct Cli {
     /// What every command takes.
@@ -73,16 +85,16 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// What stdout carries: table, for people, or json, one object [default: table]
+    /// Data on stdout: table, or json [default: table]
     #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_enum, default_value_t = Output::Table, display_order = 900,
           hide_possible_values = true, hide_default_value = true)]
     pub output: Output,
 
-    /// The config repo: an https, ssh or file address [env: WINDLASS_REPO]
+    /// The config repo's address [env: WINDLASS_REPO]
     #[arg(long, global = true, value_name = "URL", display_order = 901)]
     pub repo: Option<String>,
 
-    /// The branch; without it the remote's HEAD [env: WINDLASS_BRANCH]
+    /// Its branch [env: WINDLASS_BRANCH]
     #[arg(long, global = true, value_name = "BRANCH", display_order = 902)]
     pub branch: Option<String>,
 
@@ -90,11 +102,11 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME", display_order = 903)]
     pub context: Option<String>,
 
-    /// Read the map from this file instead of windlass.yaml in the config repo
+    /// Read the map here, not from the config repo
     #[arg(long, global = true, value_name = "FILE", display_order = 904)]
     pub config: Option<PathBuf>,
 
-    /// When to use colour: auto, always, never [default: auto]
+    /// Colour: auto, always, never [default: auto]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto, display_order = 905,
           hide_possible_values = true, hide_default_value = true)]
     pub color: ColorChoice,
@@ -103,7 +115,7 @@ pub struct Global {
     #[arg(short, long, global = true, display_order = 906)]
     pub quiet: bool,
 
-    /// Say more on stderr: -v what is asked of whom, -vv every step
+    /// Say more on stderr: -v what is asked, -vv every step
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 907)]
     pub verbose: u8,
 
@@ -143,7 +155,7 @@ pub enum Command {
     Deploy(commands::deploy::Arguments),
     /// Bring what one environment proved to the next, and nothing else
     Promote(commands::promote::Arguments),
-    /// Take releases back: one revert commit, limited to what is asked for
+    /// Take releases back: one revert commit, limited to what is asked
     Rollback(commands::rollback::Arguments),
     /// Show services by environments: what Git says, what Argo CD runs
     Status(commands::status::Arguments),
@@ -157,7 +169,7 @@ pub enum Command {
     Edit(commands::edit::Arguments),
     /// Show the settings in force and where each came from
     Config(commands::config::Arguments),
-    /// Play deploys, a promotion, failures and rollbacks, and explain each step
+    /// Play deploys, a promotion, failures and rollbacks, explained
     #[cfg(feature = "sandbox")]
     Demo(commands::demo::Arguments),
     /// Run a command against a whole platform on loopback

@@ -10,7 +10,7 @@ use crate::ui::Ui;
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  windlass completions bash > ~/.local/share/bash-completion/completions/windlass\n  windlass completions zsh > \"${fpath[1]}/_windlass\"\n  windlass completions fish > ~/.config/fish/completions/windlass.fish"
+    before_help = "Examples:\n  windlass completions bash > /etc/bash_completion.d/windlass\n  windlass completions zsh > \"${fpath[1]}/_windlass\"\n  windlass completions fish > ~/.config/fish/completions/windlass.fish"
 )]
 pub struct Arguments {
     /// The shell

@@ -10,7 +10,9 @@ use crate::ui::Ui;
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]
-#[command(before_help = "Examples:\n  windlass config list --origin\n  windlass config list -o json")]
+#[command(
+    before_help = "Examples:\n  windlass config list\n  windlass config list --origin\n  windlass config list --context prod -o json"
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -21,6 +23,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// List the settings in force
+    #[command(
+        before_help = "Examples:\n  windlass config list\n  windlass config list --origin\n  windlass config list --context prod -o json"
+    )]
     List {
         /// Show where each came from
         #[arg(long)]

@@ -13,7 +13,10 @@ use crate::ui::Ui;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-#[command(after_help = "Nothing is asked, nothing outside a temporary folder is touched, and no network but loopback is used.")]
+#[command(
+    before_help = "Examples:\n  windlass demo\n  windlass demo 2>demo.log\n  windlass demo --color never",
+    after_help = "Nothing is asked, nothing outside a temporary folder is touched, and no network but loopback is used."
+)]
 pub struct Arguments {}
 
 /// One scene: what it shows, on which platform.

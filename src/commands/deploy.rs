@@ -18,10 +18,10 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Examples:\n  windlass deploy checkout=1.4.2 -e staging\n  windlass deploy checkout=1.4.2 cart=2.0.1 -e prod -m \"tax rounding\"\n  windlass deploy checkout --version 1.4.2 -e staging --dry-run",
-    after_help = "Exit codes: 0 proven · 2 usage · 10-14 Git · 20-22 refused before anything was written ·\n40-45 recorded in Git, and why Argo CD does not run it yet. docs/exit-codes.md has them all."
+    after_help = "Exit codes: 0 proven; 2 usage; 10-14 Git; 20-22 refused, and nothing was written; 40-45 recorded in Git, and why Argo CD does not run it. docs/exit-codes.md has them all."
 )]
 pub struct Arguments {
-    /// What to deploy: SERVICE=VERSION, or SERVICE with --version, --image or --set
+    /// What; or give --version, --image or --set
     #[arg(value_name = "SERVICE[=VERSION]", required = true, value_parser = values::service)]
     pub services: Vec<ServiceArgument>,
 
@@ -33,11 +33,11 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION")]
     pub version: Option<String>,
 
-    /// Set the image field NAME to a whole reference: another repository, tag, digest
-    #[arg(long = "image", value_name = "NAME=REFERENCE", value_parser = values::image)]
+    /// Another repository, tag or digest for the image NAME
+    #[arg(long = "image", value_name = "NAME=IMAGE", value_parser = values::image)]
     pub images: Vec<ImageArgument>,
 
-    /// Set any value in the service's file: PATH=VALUE, or FILE:PATH=VALUE where it has several
+    /// Any value in the service's file; with several, FILE:PATH=VALUE
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub assignments: Vec<String>,
 
@@ -45,11 +45,11 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION")]
     pub expect_current: Option<String>,
 
-    /// Refuse a version older than the one that stands: by semantic version, else by Git's history
+    /// Refuse a version older than the one that stands
     #[arg(long)]
     pub not_older: bool,
 
-    /// Take the commit back when its sync fails or it is degraded, and wait for the old version
+    /// Take the commit back when its sync fails or it is degraded
     #[arg(long)]
     pub rollback_on_failure: bool,
 
@@ -57,11 +57,11 @@ pub struct Arguments {
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
 
-    /// The intent's id: at most one commit ever carries it, however often this runs
+    /// At most one commit ever carries this id, however often it runs
     #[arg(long, value_name = "ID")]
     pub intent: Option<String>,
 
-    /// Show what would change, as a unified diff, and write nothing
+    /// Show the change as a unified diff, and write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
@@ -85,7 +85,7 @@ pub struct Waiting {
     #[arg(long, conflicts_with = "until")]
     pub no_wait: bool,
 
-    /// How long to go on at most: 90s, 15m, 1h [default: 15m] [env: WINDLASS_TIMEOUT]
+    /// Go on at most so long: 90s, 15m, 1h [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub timeout: Option<Duration>,
 }

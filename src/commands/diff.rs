@@ -17,7 +17,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Examples:\n  windlass diff --from staging --to prod\n  windlass diff checkout --commits 2f3c8a1..77b01c3\n  windlass diff checkout -e prod --exit-code",
-    after_help = "Without --from or --commits, Git is compared with what Argo CD runs: - is live, + is what Git wants.\nExit code 0, or 60 with --exit-code when something differs.",
+    after_help = "Without --from or --commits, Git is compared with what Argo CD runs: - is live, + is what Git wants. Exit code 0, or 60 with --exit-code when something differs.",
     group = ArgGroup::new("what").args(["environment", "from", "commits"]).required(true).multiple(true)
 )]
 pub struct Arguments {

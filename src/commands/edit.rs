@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
+use crate::cli::Output;
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops;
@@ -12,11 +14,11 @@ use crate::ui::Ui;
 /// Arguments of `edit`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass edit values.yaml --set image.tag=1.4.2\n  windlass edit deploy.yaml --document 1 --set 'spec.template.spec.containers[name=app].image=r.example/app:2' -i\n  windlass edit kustomization.yaml --append images --entry '{name: new/app, newTag: \"1.10\"}'",
-    after_help = "PATH: images[1].newTag · containers[name=app].image · metadata.annotations[\"a.b/c\"].\nThe value is always a string, quoted where YAML would read it as anything else. Every other byte stays as it is."
+    before_help = "Examples:\n  windlass edit values.yaml --set image.tag=1.4.2 -i\n  windlass edit app.yaml --set 'spec.containers[name=app].image=app:2'\n  windlass edit kustomization.yaml --append images --entry '{name: app}'",
+    after_help = "PATH: images[1].newTag, containers[name=app].image, metadata.annotations[\"a.b/c\"]. The value is always a string, quoted where YAML would read it as anything else. Every other byte stays as it is. Exit codes: 20 no such path; 21 the file cannot be edited safely."
 )]
 pub struct Arguments {
-    /// The file
+    /// The file; - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
@@ -45,7 +47,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When the file cannot be read or edited safely.
-pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
+pub fn run(context: &Context, ui: &Ui, output: Output, arguments: &Arguments) -> Result<u8> {
     let request = ops::edit::Request {
         file: arguments.file.clone(),
         document: arguments.document,
@@ -54,8 +56,14 @@ pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
         in_place: arguments.in_place,
     };
     let result = ops::edit::edit(context, &request)?;
-    if !arguments.in_place {
-        ui.data_bytes(&result);
+    match (output, arguments.in_place) {
+        (Output::Table, true) => {}
+        (Output::Table, false) => ui.data_bytes(&result),
+        (Output::Json, in_place) => {
+            // What the engine takes is UTF-8, so nothing is lost here.
+            let content = (!in_place).then(|| String::from_utf8_lossy(&result).into_owned());
+            ui.json(&json!({"schemaVersion": 1, "file": request.file, "inPlace": in_place, "content": content}));
+        }
     }
     Ok(0)
 }

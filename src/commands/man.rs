@@ -8,7 +8,9 @@ use crate::ui::Ui;
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  windlass man | man -l -\n  windlass man deploy > windlass-deploy.1")]
+#[command(
+    before_help = "Examples:\n  windlass man | man -l -\n  windlass man deploy | man -l -\n  windlass man rollback > windlass-rollback.1"
+)]
 pub struct Arguments {
     /// The command; without it the page of windlass itself
     #[arg(value_name = "COMMAND")]

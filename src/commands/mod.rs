@@ -40,7 +40,7 @@ pub fn run(context: &Context, ui: &Ui, cli: &Cli) -> Result<u8> {
         Command::History(arguments) => history::run(context, ui, global, arguments),
         Command::Wait(arguments) => wait::run(context, ui, global, arguments),
         Command::Diff(arguments) => diff::run(context, ui, global, arguments),
-        Command::Edit(arguments) => edit::run(context, ui, arguments),
+        Command::Edit(arguments) => edit::run(context, ui, global.output, arguments),
         Command::Config(arguments) => config::run(context, ui, global, arguments),
         #[cfg(feature = "sandbox")]
         Command::Demo(arguments) => demo::run(context, ui, arguments),

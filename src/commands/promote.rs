@@ -17,7 +17,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Examples:\n  windlass promote checkout --from staging --to prod\n  windlass promote checkout cart --to prod\n  windlass promote --all --from dev --dry-run",
-    after_help = "Exactly the declared fields are copied; what only one environment has stays there. The source must run,\nhealthy, what Git says of it. Exit codes as of deploy; docs/exit-codes.md has them all."
+    after_help = "Exactly the declared fields are copied; what only one environment has stays there. The source must run, healthy, what Git says of it. Exit codes as of deploy."
 )]
 pub struct Arguments {
     /// What to promote
@@ -48,11 +48,11 @@ pub struct Arguments {
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
 
-    /// The intent's id: at most one commit ever carries it, however often this runs
+    /// At most one commit ever carries this id, however often it runs
     #[arg(long, value_name = "ID")]
     pub intent: Option<String>,
 
-    /// Show what would change, as a unified diff, and write nothing
+    /// Show the change as a unified diff, and write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 

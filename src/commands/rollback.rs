@@ -16,8 +16,8 @@ use crate::ui::Ui;
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass rollback\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\" --ticket INC-4411\n  windlass rollback --revert 2f3c8a1",
-    after_help = "A rollback is one revert commit, limited to the services and the environment asked for. What it comes to\nis printed before anything is written. Exit codes as of deploy; docs/exit-codes.md has them all."
+    before_help = "Examples:\n  windlass rollback\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\"\n  windlass rollback --revert 2f3c8a1",
+    after_help = "A rollback is one revert commit, limited to the services and the environment asked for. What it comes to is printed before anything is written. Exit codes as of deploy."
 )]
 pub struct Arguments {
     /// What to roll back; without it a person picks from the last releases
@@ -28,15 +28,15 @@ pub struct Arguments {
     #[arg(short = 'e', long = "environment", alias = "env", value_name = "ENV", value_parser = values::environment)]
     pub environment: Option<EnvironmentName>,
 
-    /// The state to return to: a version, a commit, or last-healthy
-    #[arg(long, value_name = "VERSION|COMMIT|last-healthy", group = "wish")]
+    /// Return to a version, a commit, or last-healthy
+    #[arg(long, value_name = "STATE", group = "wish")]
     pub to: Option<String>,
 
     /// Take back so many releases that still stand
     #[arg(long, value_name = "N", group = "wish", value_parser = clap::value_parser!(u16).range(1..=500))]
     pub steps: Option<u16>,
 
-    /// Take back this release; of all its services unless SERVICE is given
+    /// Take back this release, of all its services by default
     #[arg(long, value_name = "COMMIT", group = "wish")]
     pub revert: Option<String>,
 
@@ -44,7 +44,7 @@ pub struct Arguments {
     #[arg(long, group = "wish")]
     pub undo: bool,
 
-    /// Set the fields where the text of a file cannot be reverted
+    /// Set the fields where a file cannot be reverted
     #[arg(long)]
     pub force_restore: bool,
 
@@ -56,11 +56,11 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     pub ticket: Option<String>,
 
-    /// The intent's id: at most one commit ever carries it, however often this runs
+    /// At most one commit ever carries this id, however often it runs
     #[arg(long, value_name = "ID")]
     pub intent: Option<String>,
 
-    /// Show what would change, as a unified diff, and write nothing
+    /// Show the change as a unified diff, and write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 

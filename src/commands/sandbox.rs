@@ -13,13 +13,13 @@ use crate::ui::Ui;
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox -- windlass deploy checkout=1.1.0 -e dev\n  windlass sandbox --fault degraded --fault slow -- windlass deploy checkout=1.1.0 -e dev\n  windlass sandbox faults",
-    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_*\nvariables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config\nrepository. Without COMMAND it stays up and prints the environment to use.",
+    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox -- windlass deploy checkout=1.1.0 -e dev\n  windlass sandbox --fault degraded -- windlass deploy cart=1.2.0 -e dev",
+    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_* variables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config repository. Without COMMAND it stays up and prints the environment to use.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]
 pub struct Arguments {
-    /// A fault to play; may be given several times, and faults combine
+    /// A fault to play; several combine
     #[arg(long = "fault", value_name = "NAME")]
     pub faults: Vec<String>,
 

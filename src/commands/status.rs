@@ -18,8 +18,8 @@ use crate::ui::Ui;
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass status\n  windlass status checkout --wide\n  windlass status -e prod --watch\n  windlass status -o json",
-    after_help = "Marks: ✓ synced and healthy · ● on its way · ✗ not well · ! needs eyes · ? Argo CD does not say.\nExit code 0 whatever the state is; docs/json.md describes the JSON."
+    before_help = "Examples:\n  windlass status\n  windlass status checkout --wide\n  windlass status -e prod --watch",
+    after_help = "Marks: ✓ synced and healthy, ● on its way, ✗ not well, ! needs eyes, ? Argo CD does not say. Exit code 0 whatever the state is."
 )]
 pub struct Arguments {
     /// Of which services; of all without one
@@ -30,11 +30,11 @@ pub struct Arguments {
     #[arg(short = 'e', long = "environment", alias = "env", value_name = "ENV", value_parser = values::environment)]
     pub environment: Option<EnvironmentName>,
 
-    /// One row for each target: what runs, since when, the last release
+    /// One row for each target, with more of each
     #[arg(short, long)]
     pub wide: bool,
 
-    /// Go on showing it until Ctrl-C; in a pipe, whenever it changed
+    /// Go on until Ctrl-C; in a pipe, at each change
     #[arg(short = 'W', long)]
     pub watch: bool,
 
@@ -91,7 +91,7 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
             Err(error) if arguments.watch && shown.is_some() && !context.cancel.is_set() => ui.error(&error),
             Err(error) => return Err(error),
         }
-        if !arguments.watch {
+        if !arguments.watch || ui.nobody_reads() {
             return Ok(0);
         }
         if context.cancel.wait(arguments.interval.max(Duration::from_secs(1)))

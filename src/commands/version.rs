@@ -9,6 +9,7 @@ use crate::ui::Ui;
 
 /// Arguments of `version`.
 #[derive(Debug, Args)]
+#[command(before_help = "Examples:\n  windlass version\n  windlass version -o json\n  windlass --version")]
 pub struct Arguments {}
 
 /// Prints the version.

@@ -17,7 +17,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Examples:\n  windlass wait 2f3c8a1\n  windlass wait --intent release-7\n  windlass wait checkout cart -e staging",
-    after_help = "A commit made by hand will do: its targets are those whose declared fields it changed; when it changed\nnone, those whose path holds a changed file."
+    after_help = "A commit made by hand will do: its targets are those whose declared fields it changed, and when it changed none, those whose path holds a changed file. Exit codes as of deploy."
 )]
 pub struct Arguments {
     /// A commit, or with -e the services whose newest release is meant

@@ -1,7 +1,7 @@
 //! The YAML engine on a local file: read, edit in memory, and write back in one step when asked.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::model::path::YamlPath;
 /// What to edit.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The file, absolute or from the working directory.
+    /// The file, absolute or from the working directory; `-` is standard input.
     pub file: PathBuf,
     /// The document of a file with several, from 0.
     pub document: Option<usize>,
@@ -30,8 +30,13 @@ pub struct Request {
 /// When the file cannot be read, edited safely, or written back.
 pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
     let path = context.environment.directory().join(&request.file);
-    let label = request.file.display().to_string();
-    let before = fs::read(&path).map_err(|error| Error::usage(format!("The file {label} cannot be read: {error}")).because(error))?;
+    let from_input = request.file == Path::new("-");
+    if from_input && request.in_place {
+        return Err(Error::usage("Standard input cannot be edited in place").hint("Name\ta file, or leave out --in-place"));
+    }
+    let label = if from_input { "standard input".to_owned() } else { request.file.display().to_string() };
+    let before = if from_input { input() } else { fs::read(&path) };
+    let before = before.map_err(|error| Error::usage(format!("The file {label} cannot be read: {error}")).because(error))?;
     let after = if let Some((sequence, entry)) = &request.append {
         manifest::append(&label, &before, request.document, &YamlPath::parse(sequence)?, entry)?
     } else {
@@ -50,6 +55,12 @@ pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
         })?;
     }
     Ok(after)
+}
+
+fn input() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes beside the file and renames over it, so that a reader sees the old bytes or the new ones. A symbolic link stays one: its

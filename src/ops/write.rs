@@ -113,7 +113,12 @@ pub(super) fn write(
     }
     reporter.report(&Event::IntentChosen { id: job.chosen.id.clone(), origin: job.chosen.origin });
     if plan.changes_anything() {
-        confirm(job, &verification, prompter, reporter)?;
+        let confirmed = confirm(job, &verification, prompter, reporter);
+        // Ctrl-C at a question is no answer to it.
+        if let Some(signal) = job.session.context.cancel.signal() {
+            return Err(Error::new(outcome::interrupted(signal), "Stopped before anything was written"));
+        }
+        confirmed?;
     }
     let delivered = deliver::deliver(job.session, job.repository, job.chosen, planner, &plan, reporter, job.started)?;
     let (commit, changed) = match &delivered {

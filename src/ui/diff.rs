@@ -20,6 +20,7 @@ pub(super) fn excerpt(edit: &FileEdit, color: bool) -> String {
     let mut out = String::new();
     let mut shown = 0;
     for group in diff.grouped_ops(1) {
+        let mut changed = false;
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let (sign, number, style) = match change.tag() {
                 ChangeTag::Equal => (' ', change.new_index(), Style::new().dim()),
@@ -27,12 +28,11 @@ pub(super) fn excerpt(edit: &FileEdit, color: bool) -> String {
                 ChangeTag::Insert => ('+', change.new_index(), Style::new().green()),
             };
             // One line before, none after: the line after a version says nothing.
-            if change.tag() == ChangeTag::Equal
-                && shown > 0
-                && out.lines().last().is_some_and(|line| line.contains(" + ") || line.contains(" - "))
-            {
+            if change.tag() == ChangeTag::Equal && changed {
+                changed = false;
                 continue;
             }
+            changed |= change.tag() != ChangeTag::Equal;
             shown += 1;
             if shown > MOST_LINES {
                 out.push_str("         …\n");
@@ -49,7 +49,7 @@ pub(super) fn excerpt(edit: &FileEdit, color: bool) -> String {
 }
 
 /// The whole change as a unified diff: bytes as they are, so that `git apply` takes it; colour only when asked for.
-pub(super) fn unified(edits: &[FileEdit], color: bool) -> String {
+pub(super) fn unified(edits: &[FileEdit], color: bool, for_eyes: bool) -> String {
     let mut out = String::new();
     for edit in edits {
         let (before, after) = (text(edit.before.as_ref()), text(edit.after.as_ref()));
@@ -74,7 +74,7 @@ pub(super) fn unified(edits: &[FileEdit], color: bool) -> String {
                 let value = change.value();
                 let line = value.strip_suffix('\n').unwrap_or(value);
                 // On a terminal the line is for eyes, and a file may hold anything; in a pipe it is for git, and every byte counts.
-                let line = if color { sanitise::line(line) } else { line.to_owned() };
+                let line = if for_eyes || color { sanitise::line(line) } else { line.to_owned() };
                 let _ = writeln!(out, "{}", paint(style, &format!("{sign}{line}")));
                 if !value.ends_with('\n') {
                     out.push_str("\\ No newline at end of file\n");
@@ -103,7 +103,15 @@ mod tests {
 
     #[test]
     fn the_unified_diff_knows_of_missing_newlines_and_keeps_carriage_returns() {
-        let shown = unified(&[edit("a: 1\r\nb: 1", "a: 2\r\nb: 1")], false);
+        let shown = unified(&[edit("a: 1\r\nb: 1", "a: 2\r\nb: 1")], false, false);
         assert_eq!(shown, "--- a/apps/a.yaml\n+++ b/apps/a.yaml\n@@ -1,2 +1,2 @@\n-a: 1\r\n+a: 2\r\n b: 1\n\\ No newline at end of file\n");
+    }
+
+    #[test]
+    fn a_file_does_not_steer_the_terminal_that_shows_its_difference() {
+        let edits = [edit("a: 1\n", "a: \u{1b}[2J\n")];
+        assert!(unified(&edits, false, false).contains('\u{1b}'), "git gets every byte");
+        assert!(!unified(&edits, false, true).contains('\u{1b}'));
+        assert!(!excerpt(&edits[0], false).contains('\u{1b}'));
     }
 }

@@ -30,14 +30,13 @@ fn sentence(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// An error: the sentence on one line, what else the server said as a block, the model's sentence, and the hints in two columns.
+/// An error: the sentence on one line, what else the server said as a block, the model's sentence, and the hints in two columns. Off a
+/// terminal a word of ours stands before it, so that nobody else's text begins a line.
 pub(super) fn error(terminal: &Terminal, error: &Error) -> String {
-    let mark = if terminal.unicode { "✗" } else { "x" };
-    let mark = if terminal.color { Mark::Failed.style().apply_to(mark).to_string() } else { mark.to_owned() };
     let mut lines = error.message().lines();
-    let first = lines.next().unwrap_or_default();
+    let first = sanitise::line(lines.next().unwrap_or_default());
     let rest: Vec<&str> = lines.collect();
-    let mut out = format!("{mark} {}\n", sanitise::line(first));
+    let mut out = if terminal.live { format!("{} {first}\n", Mark::Failed.painted(terminal)) } else { format!("error: {first}\n") };
     out.push_str(&sanitise::block(&rest.join("\n")));
     if let Some(sentence) = sentence(error) {
         let _ = write!(out, "\n  {sentence}\n");
@@ -51,10 +50,11 @@ pub(super) fn error(terminal: &Terminal, error: &Error) -> String {
 
 /// Hints: `Label<TAB>command` in two columns, sentences as they are.
 pub(super) fn hints(hints: &[String]) -> String {
+    const MOST_LINES: usize = 20;
     let split: Vec<(String, Option<String>)> = hints
         .iter()
         .map(|hint| match hint.split_once('\t') {
-            Some((label, text)) => (sanitise::line(label), Some(sanitise::line(text))),
+            Some((label, text)) => (sanitise::line(label), Some(text.to_owned())),
             None => (sanitise::line(hint), None),
         })
         .collect();
@@ -63,7 +63,12 @@ pub(super) fn hints(hints: &[String]) -> String {
     for (label, text) in split {
         match text {
             Some(text) => {
-                let _ = writeln!(out, "  {label}{}{text}", " ".repeat(width - measure_text_width(&label) + 2));
+                // Further lines are a server's, and stand below in the same column.
+                let mut label = label;
+                for line in text.lines().filter(|line| !line.trim().is_empty()).take(MOST_LINES) {
+                    let _ = writeln!(out, "  {label}{}{}", " ".repeat(width - measure_text_width(&label) + 2), sanitise::line(line));
+                    label.clear();
+                }
             }
             None => {
                 let _ = writeln!(out, "  {label}");
@@ -124,6 +129,33 @@ pub(super) fn warning(terminal: &Terminal, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever a server says, each line begins with a word or the indent of ours.
+        #[test]
+        fn nobody_elses_text_begins_a_line_of_a_log(words in "([a-z]|::|##\\[|\u{1b}|\r|\n|\t|\u{2028}| ){0,60}") {
+            let (terminal, _, _) = Terminal::in_memory(None, true);
+            let failed = Error::new(ErrorKind::Refused, words.clone()).hint(format!("The server says\t{words}")).hint(words.clone());
+            let shown = error(&terminal, &failed) + &warning(&terminal, &words);
+            for line in shown.lines() {
+                prop_assert!(line.is_empty() || ["error: ", "warning: ", "  "].iter().any(|ours| line.starts_with(ours)), "{line:?}");
+                prop_assert!(!line.trim_start().starts_with("::") && !line.contains("##[") && !line.chars().any(char::is_control));
+            }
+        }
+    }
+
+    #[test]
+    fn off_a_terminal_an_error_is_a_word_and_a_sentence() {
+        let (terminal, _, _) = Terminal::in_memory(None, true);
+        assert_eq!(error(&terminal, &Error::usage("x is given twice")), "error: x is given twice\n");
+    }
+
+    #[test]
+    fn a_servers_lines_stand_in_one_column() {
+        let shown = hints(&["The server says\tGH006: Protected branch\n::x".into(), "Try again\tlater".into()]);
+        assert_eq!(shown, "  The server says  GH006: Protected branch\n                   : :x\n  Try again        later\n");
+    }
 
     #[test]
     fn git_down_as_pictured() {

@@ -28,7 +28,12 @@ impl Mark {
         }
     }
 
-    pub(super) fn style(self) -> Style {
+    /// The mark as this terminal shows it.
+    pub(super) fn painted(self, terminal: &Terminal) -> String {
+        self.style().force_styling(terminal.color).apply_to(self.text(terminal.unicode)).to_string()
+    }
+
+    fn style(self) -> Style {
         let style = Style::new().for_stderr();
         match self {
             Self::Done => style.green(),
@@ -66,33 +71,56 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
+    fn head(&self, terminal: &Terminal) -> String {
+        // The one ASCII mark of two characters sets the column for all.
+        let width = if terminal.unicode { 1 } else { 2 };
+        format!("{:<width$} {:<10} ", self.mark.text(terminal.unicode), self.verb)
+    }
+
+    fn separator(&self) -> &'static str {
+        if self.detail.is_empty() || self.object.is_empty() || self.detail.starts_with(',') { "" } else { " " }
+    }
+
+    fn time(&self) -> String {
+        self.elapsed.map(time).unwrap_or_default()
+    }
+
+    /// Columns of head, object, detail and time.
+    fn widths(&self, terminal: &Terminal) -> (usize, usize, usize, usize) {
+        let time = self.time();
+        let time = if time.is_empty() { 0 } else { measure_text_width(&time) + 2 };
+        let detail = self.separator().len() + measure_text_width(self.detail);
+        (measure_text_width(&self.head(terminal)), measure_text_width(self.object), detail, time)
+    }
+
+    /// Whether the whole detail finds room.
+    pub(super) fn has_room(&self, terminal: &Terminal) -> bool {
+        let (head, object, detail, time) = self.widths(terminal);
+        head + object + detail + time < terminal.width
+    }
+
     /// The line as it fits: where it is narrow the detail goes first, then the time, never the verb or the object.
     pub(super) fn render(&self, terminal: &Terminal) -> String {
-        let mark = self.mark.text(terminal.unicode);
-        let time = self.elapsed.map(time).unwrap_or_default();
-        let head = format!("{mark} {:<10} ", self.verb);
-        let head_width = measure_text_width(&head);
-        let time_width = if time.is_empty() { 0 } else { measure_text_width(&time) + 2 };
+        let (head, object, _, time) = self.widths(terminal);
         let room = terminal.width.saturating_sub(1);
-        let object = measure_text_width(self.object);
-        let separator = if self.detail.is_empty() || self.object.is_empty() { "" } else { " " };
-        let full = object + separator.len() + measure_text_width(self.detail);
-        let (body, shown_time) = if head_width + full + time_width <= room {
-            (format!("{}{separator}{}", self.object, self.detail), true)
+        let separator = self.separator();
+        let left = room.saturating_sub(head + object + separator.len() + time);
+        let body = if self.has_room(terminal) {
+            format!("{}{separator}{}", self.object, self.detail)
+        } else if left >= 12 && !self.detail.starts_with(',') {
+            let cut = console::truncate_str(self.detail, left, if terminal.unicode { "…" } else { "..." });
+            format!("{}{separator}{cut}", self.object)
         } else {
-            let left = room.saturating_sub(head_width + object + separator.len() + time_width);
-            if left >= 12 {
-                (format!("{}{separator}{}", self.object, console::truncate_str(self.detail, left, "…")), true)
-            } else {
-                (self.object.to_owned(), head_width + object + time_width <= room)
-            }
+            self.object.to_owned()
         };
-        let styled = self.mark.style().apply_to(format!("{mark} {:<10}", self.verb)).to_string();
-        if time.is_empty() || !shown_time {
-            return format!("{styled} {body}");
+        let written = self.head(terminal);
+        let styled = self.mark.style().force_styling(terminal.color).apply_to(written.trim_end_matches(' ')).to_string();
+        let styled = styled + &written[written.trim_end_matches(' ').len()..];
+        let shown = head + measure_text_width(&body);
+        if time == 0 || shown + time > room {
+            return format!("{styled}{body}");
         }
-        let used = head_width + measure_text_width(&body) + measure_text_width(&time);
-        format!("{styled} {body}{}{time}", " ".repeat(room.saturating_sub(used).max(2)))
+        format!("{styled}{body}{}{}", " ".repeat(room - shown - (time - 2)), self.time())
     }
 }
 
@@ -113,6 +141,16 @@ mod tests {
         assert_eq!(line(60, true, "at 2f3c8a1"), "✓ Synced     checkout-staging at 2f3c8a1              3.1 s");
         assert_eq!(line(40, true, "at 2f3c8a1"), "✓ Synced     checkout-staging     3.1 s");
         assert_eq!(line(30, false, "at 2f3c8a1"), "ok Synced     checkout-staging");
+    }
+
+    #[test]
+    fn marks_of_ascii_stand_in_one_column() {
+        let (terminal, _, _) = Terminal::in_memory(Some(80), false);
+        let shown = |mark| Line { mark, verb: "Waiting", object: "x", detail: "", elapsed: None }.render(&terminal);
+        assert_eq!(
+            [Mark::Done, Mark::Failed, Mark::Attention, Mark::Moving].map(shown),
+            ["ok Waiting    x", "x  Waiting    x", "!  Waiting    x", "*  Waiting    x"]
+        );
     }
 
     #[test]

@@ -7,11 +7,14 @@ mod failure;
 mod history;
 mod lines;
 mod progress;
+#[cfg(test)]
+mod progress_test;
 mod prompt;
 pub mod sanitise;
 mod status;
 mod table;
 mod terminal;
+mod words;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -80,10 +83,10 @@ impl Ui {
     /// The streams of this process.
     #[must_use]
     pub fn new(context: &Context, options: &Options) -> Self {
-        let terminal = Terminal::of_process(&context.environment, options.color);
+        let terminal = Terminal::of_process(&context.environment, options.color, options.verbose);
         Self {
             renderer: Renderer::new(terminal.clone(), options.quiet),
-            prompt: Prompt { terminal: terminal.clone(), yes: options.yes },
+            prompt: Prompt { terminal: terminal.clone(), yes: options.yes, cancel: context.cancel.clone() },
             terminal,
             quiet: options.quiet,
         }
@@ -115,6 +118,18 @@ impl Ui {
     /// Data that may be no text, on stdout, byte for byte.
     pub fn data_bytes(&self, bytes: &[u8]) {
         self.terminal.stdout.write_bytes(bytes);
+    }
+
+    /// Whether nobody reads stdout any more.
+    #[must_use]
+    pub fn nobody_reads(&self) -> bool {
+        self.terminal.stdout.is_broken()
+    }
+
+    /// Why data got lost on its way to stdout, if it did: a full disk, not a reader that went away.
+    #[must_use]
+    pub fn lost_data(&self) -> Option<String> {
+        self.terminal.stdout.lost()
     }
 
     /// One JSON value, on stdout.
@@ -163,13 +178,13 @@ impl Ui {
 
     /// What a dry run would write, as a unified diff on stdout.
     pub fn unified_diff(&self, plan: &Plan) {
-        self.data(&diff::unified(&plan.edits, self.terminal.color_data));
+        self.data(&diff::unified(&plan.edits, self.terminal.color_data, self.terminal.data_for_eyes));
     }
 
     /// Changes of files as a unified diff, on stdout.
     pub fn edits(&self, edits: &[FileEdit]) {
         self.renderer.clear();
-        self.data(&diff::unified(edits, self.terminal.color_data));
+        self.data(&diff::unified(edits, self.terminal.color_data, self.terminal.data_for_eyes));
     }
 
     /// An error.
@@ -178,9 +193,9 @@ impl Ui {
         self.terminal.stderr.write(&failure::error(&self.terminal, error));
     }
 
-    /// What to do next: `Label<TAB>command` in two columns.
+    /// What to do next, now that something went wrong: `Label<TAB>command` in two columns. `-q` keeps it.
     pub fn hints(&self, hints: &[String]) {
-        if !hints.is_empty() && !self.quiet {
+        if !hints.is_empty() {
             self.renderer.clear();
             self.terminal.stderr.write(&format!("\n{}", failure::hints(hints)));
         }

@@ -1,9 +1,12 @@
 //! Questions: asked only where a person sits, and answered only by what they type.
 
 use std::io::{self, BufRead};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::sanitise;
 use super::terminal::Terminal;
+use crate::context::Cancel;
 use crate::model::event::{Answer, Prompter, Question};
 use crate::model::release::Release;
 
@@ -12,6 +15,8 @@ pub(super) struct Prompt {
     pub terminal: Terminal,
     /// `--yes`: every question is answered with yes.
     pub yes: bool,
+    /// Ctrl-C.
+    pub cancel: Cancel,
 }
 
 impl Prompter for Prompt {
@@ -39,11 +44,32 @@ impl Prompter for Prompt {
             _ => {}
         }
         self.terminal.stderr.write(&text(question));
-        let mut typed = String::new();
-        // End of input and a failed read are no confirmation.
-        match io::stdin().lock().read_line(&mut typed) {
-            Ok(0) | Err(_) => Answer::No,
-            Ok(_) => judge(question, &typed),
+        let typed = self.typed();
+        if typed.is_none() {
+            self.terminal.stderr.write("\n");
+        }
+        typed.map_or(Answer::No, |typed| judge(question, &typed))
+    }
+}
+
+impl Prompt {
+    /// One line of input. End of input, a failed read and Ctrl-C are no confirmation. A read goes on behind a signal, so it has a thread
+    /// of its own, which ends with the process.
+    fn typed(&self) -> Option<String> {
+        const LOOK: Duration = Duration::from_millis(100);
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut typed = String::new();
+            let read = io::stdin().lock().read_line(&mut typed);
+            // Nobody listens any more when Ctrl-C came first.
+            let _ = send.send(read.ok().filter(|&length| length > 0).map(|_| typed));
+        });
+        loop {
+            match receive.recv_timeout(LOOK) {
+                Ok(typed) => return typed,
+                Err(mpsc::RecvTimeoutError::Timeout) if !self.cancel.is_set() => {}
+                Err(_) => return None,
+            }
         }
     }
 }
@@ -150,8 +176,8 @@ mod tests {
     fn off_a_terminal_nobody_is_asked() {
         let (terminal, _, err) = Terminal::in_memory(None, true);
         let question = Question::RecordWithoutArgo { reason: "x".into() };
-        assert_eq!(Prompt { terminal: terminal.clone(), yes: false }.ask(&question), Answer::NobodyThere);
-        assert_eq!(Prompt { terminal, yes: true }.ask(&question), Answer::Yes);
+        assert_eq!(Prompt { terminal: terminal.clone(), yes: false, cancel: Cancel::new() }.ask(&question), Answer::NobodyThere);
+        assert_eq!(Prompt { terminal, yes: true, cancel: Cancel::new() }.ask(&question), Answer::Yes);
         assert!(err.lock().unwrap().is_empty());
     }
 }

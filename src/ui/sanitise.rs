@@ -47,17 +47,29 @@ pub fn line(text: &str) -> String {
         }
         combining = 0;
     }
-    // Azure DevOps and TeamCity find these anywhere in a line; GitHub's older form too.
-    for command in ["##vso[", "##[", "##teamcity["] {
-        if out.contains(command) {
-            out = out.replace(command, &command.replace('[', " ["));
+    take_commands_apart(out)
+}
+
+/// Puts a blank into what a CI system would read as a command of its log, wherever it stands: Azure DevOps and TeamCity find `##name[`
+/// anywhere in a line, as GitHub's older form; GitHub, Forgejo and Gitea read `::name` after blanks at its beginning; GitLab and Travis have
+/// words of their own.
+fn take_commands_apart(mut text: String) -> String {
+    const WORDS: [&str; 5] = ["section_start:", "section_end:", "travis_fold:", "travis_time:", "teamcity["];
+    for (at, _) in text.clone().rmatch_indices("##") {
+        let name = text[at + 2..].chars().take_while(char::is_ascii_alphabetic).count();
+        if text[at + 2 + name..].starts_with('[') {
+            text.insert(at + 2 + name, ' ');
         }
     }
-    // GitHub, Forgejo and Gitea read commands at the beginning of a line, after blanks.
-    if out.trim_start().starts_with("::") {
-        out = out.replacen("::", ": :", 1);
+    for word in WORDS {
+        while let Some(at) = text.to_ascii_lowercase().find(word) {
+            text.insert(at + word.len() - 1, ' ');
+        }
     }
-    out
+    if text.trim_start().starts_with("::") {
+        text = text.replacen("::", ": :", 1);
+    }
+    text
 }
 
 /// A text of several lines as a block: each line behind a bar, so that none of them begins a line of ours.
@@ -88,13 +100,66 @@ mod tests {
         assert_eq!(block("a\n::b\n"), "  | a\n  | : :b\n");
     }
 
+    #[test]
+    fn what_is_seen_and_does_not_say_so_is_made_visible() {
+        for c in "\u{0}\u{8}\u{b}\u{1b}\u{7f}\u{80}\u{85}\u{9b}\u{9d}\u{9f}\u{200b}\u{200d}\u{200e}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}".chars() {
+            assert_eq!(line(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+        }
+        assert_eq!(line("progress 10%\rdone\tnow\n"), "progress 10% done now ");
+    }
+
+    #[test]
+    fn no_log_of_a_ci_takes_orders() {
+        for (order, shown) in [
+            ("##[error]x", "##[error]x"),
+            ("##vso[task.setvariable]x", "##vso[task"),
+            ("##VSO[task.setvariable]x", "##VSO[task"),
+            ("##teamcity[x]", "teamcity["),
+            ("####[group]x", "##[group]"),
+            ("section_start:1:x", "section_start:"),
+            ("SECTION_END:1:x", "section_end:"),
+            ("travis_fold:start:x", "travis_fold:"),
+        ] {
+            let clean = line(order);
+            assert!(!clean.to_ascii_lowercase().contains(&shown.to_ascii_lowercase()), "{order} became {clean}");
+        }
+        assert!(!line(" \t::add-mask::x").trim_start().starts_with("::"));
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            3 => any::<char>().prop_map(String::from),
+            1 => prop::sample::select(vec![
+                "::", "##", "[", "##[", "##vso[", "##teamcity[", "section_start:", "section_end:", "\u{1b}[2J", "\u{1b}]0;", "\r", "\n", "\u{85}",
+                "\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}", "\u{9b}", " ", "travis_fold:",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        prop::collection::vec(piece, 0..900).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Whether a log of a CI system would read a command in this line.
+    fn commands(line: &str) -> bool {
+        let lower = line.to_ascii_lowercase();
+        let hashes =
+            lower.match_indices("##").any(|(at, _)| lower[at + 2..].trim_start_matches(|c: char| c.is_ascii_alphabetic()).starts_with('['));
+        hashes || lower.trim_start().starts_with("::") || lower.contains("section_start:") || lower.contains("section_end:")
+    }
+
     proptest! {
         #[test]
-        fn no_control_character_gets_out_and_the_length_is_bounded(text in "(\\PC|[\u{0}-\u{9f}]|\u{202e}|::|##\\[){0,900}") {
+        fn nothing_steers_a_terminal_or_a_log_and_the_length_is_bounded(text in hostile()) {
             let shown = line(&text);
             prop_assert!(shown.chars().all(|c| !c.is_control() && !is_invisible(c)));
-            prop_assert!(!shown.trim_start().starts_with("::") && !shown.contains("##["));
+            prop_assert!(!commands(&shown), "{shown:?}");
             prop_assert!(shown.chars().count() <= LONGEST_LINE * 10);
+        }
+
+        #[test]
+        fn every_line_of_a_block_stands_behind_a_bar(text in hostile()) {
+            let shown = block(&text);
+            prop_assert!(shown.lines().all(|line| line.starts_with("  | ") && !commands(line)));
+            prop_assert!(shown.lines().count() <= MOST_LINES + 1);
         }
     }
 }

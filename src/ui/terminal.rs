@@ -1,9 +1,7 @@
 //! The streams: where output goes, whether somebody looks, how wide it is, and which marks and colours it can show.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-#[cfg(test)]
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use console::Term;
@@ -22,13 +20,17 @@ enum Sink {
     Stderr,
     #[cfg(test)]
     Memory(Memory),
+    #[cfg(test)]
+    Broken(io::ErrorKind),
 }
 
-/// A stream that writes whole pieces and never fails a run: a reader that went away (EPIPE) changes nothing about what was done.
+/// A stream that writes whole pieces and never fails a run half-way: what was done stays done. The first failure is remembered, and said
+/// at the end.
 #[derive(Clone)]
 pub(super) struct Stream {
     sink: Sink,
     secrets: Arc<Vec<String>>,
+    failed: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl Stream {
@@ -43,7 +45,7 @@ impl Stream {
     }
 
     pub(super) fn write_bytes(&self, bytes: &[u8]) {
-        let _ = match &self.sink {
+        let written = match &self.sink {
             Sink::Stdout => {
                 let mut out = io::stdout().lock();
                 out.write_all(bytes).and_then(|()| out.flush())
@@ -51,7 +53,23 @@ impl Stream {
             Sink::Stderr => io::stderr().lock().write_all(bytes),
             #[cfg(test)]
             Sink::Memory(memory) => memory.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes),
+            #[cfg(test)]
+            Sink::Broken(kind) => Err(io::Error::from(*kind)),
         };
+        if let Err(error) = written {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Why something that was written here got lost. A reader that went away wanted no more, and lost nothing.
+    pub(super) fn lost(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map(ToString::to_string)
+    }
+
+    /// Whether nothing more arrives here.
+    pub(super) fn is_broken(&self) -> bool {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
@@ -60,8 +78,10 @@ impl Stream {
 pub(super) struct Terminal {
     pub stdout: Stream,
     pub stderr: Stream,
-    /// Whether stderr is a terminal: live lines, marks, the person's form of every sentence.
+    /// Whether stderr is a terminal: marks, and the person's form of every sentence.
     pub live: bool,
+    /// Whether lines may move there: not on a terminal that cannot, and not between the lines of `-v`.
+    pub moves: bool,
     /// Whether a person can be asked: stdin and stderr are terminals.
     pub can_ask: bool,
     /// Colour on stderr.
@@ -70,6 +90,8 @@ pub(super) struct Terminal {
     pub color_data: bool,
     /// Whether stdout is a terminal that can be drawn on again.
     pub redraws: bool,
+    /// Whether stdout is a terminal: what is printed there is for eyes.
+    pub data_for_eyes: bool,
     /// Marks and arrows beyond ASCII.
     pub unicode: bool,
     /// Columns.
@@ -94,9 +116,9 @@ fn secrets(environment: &Environment) -> Vec<String> {
 
 impl Terminal {
     /// The terminal of this process.
-    pub(super) fn of_process(environment: &Environment, choice: Color) -> Self {
+    pub(super) fn of_process(environment: &Environment, choice: Color, verbose: bool) -> Self {
         let secrets = Arc::new(secrets(environment));
-        let stream = |sink| Stream { sink, secrets: Arc::clone(&secrets) };
+        let stream = |sink| Stream { sink, secrets: Arc::clone(&secrets), failed: Arc::default() };
         let (out, err) = (Term::stdout(), Term::stderr());
         let live = err.is_term();
         let color = |is_terminal: bool| colour(environment, choice, is_terminal);
@@ -104,11 +126,13 @@ impl Terminal {
             stdout: stream(Sink::Stdout),
             stderr: stream(Sink::Stderr),
             live,
+            moves: live && !verbose && environment.get("TERM") != Some("dumb"),
             can_ask: live && io::IsTerminal::is_terminal(&io::stdin()),
             color: color(live),
             color_data: color(out.is_term()),
+            data_for_eyes: out.is_term(),
             redraws: out.is_term() && environment.get("TERM") != Some("dumb"),
-            unicode: !live || unicode(environment),
+            unicode: unicode(environment, live || out.is_term()),
             width: if live { usize::from(err.size().1).max(20) } else { 80 },
         };
         console::set_colors_enabled_stderr(terminal.color);
@@ -120,15 +144,20 @@ impl Terminal {
     #[cfg(test)]
     pub(super) fn in_memory(width: Option<usize>, unicode: bool) -> (Self, Memory, Memory) {
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
-        let stream =
-            |memory: &Arc<Mutex<Vec<u8>>>| Stream { sink: Sink::Memory(Arc::clone(memory)), secrets: Arc::new(vec!["WLCANARY".into()]) };
+        let stream = |memory: &Memory| Stream {
+            sink: Sink::Memory(Arc::clone(memory)),
+            secrets: Arc::new(vec!["WLCANARY".into()]),
+            failed: Arc::default(),
+        };
         let terminal = Self {
             stdout: stream(&out),
             stderr: stream(&err),
             live: width.is_some(),
+            moves: false,
             can_ask: false,
             color: false,
             color_data: false,
+            data_for_eyes: false,
             redraws: false,
             unicode,
             width: width.unwrap_or(80),
@@ -155,10 +184,12 @@ fn colour(environment: &Environment, choice: Color, is_terminal: bool) -> bool {
     environment.get("CLICOLOR") != Some("0") && is_terminal && environment.get("TERM") != Some("dumb")
 }
 
-/// Whether the locale can show more than ASCII.
-fn unicode(environment: &Environment) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.get(name)).unwrap_or_default().to_ascii_lowercase();
-    (locale.contains("utf-8") || locale.contains("utf8")) && !matches!(environment.get("TERM"), Some("dumb" | "linux"))
+/// Whether more than ASCII can be shown: on a terminal the locale must say so, and off one it must not say otherwise. CI often has no
+/// locale at all, and its logs are UTF-8.
+fn unicode(environment: &Environment, on_terminal: bool) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.get(name)).map(str::to_ascii_lowercase);
+    let locale = locale.map_or(!on_terminal, |locale| locale.contains("utf-8") || locale.contains("utf8"));
+    locale && !(on_terminal && matches!(environment.get("TERM"), Some("dumb" | "linux")))
 }
 
 #[cfg(test)]
@@ -175,6 +206,30 @@ mod tests {
         assert!(colour(&environment(&[("FORCE_COLOR", "1")]), Color::Auto, false));
         assert!(!colour(&environment(&[("FORCE_COLOR", "1")]), Color::Never, true));
         assert!(!colour(&environment(&[("TERM", "dumb")]), Color::Auto, true));
+    }
+
+    #[test]
+    fn marks_beyond_ascii_need_a_locale_that_has_them() {
+        let environment = |pairs: &[(&str, &str)]| Environment::of(pairs.iter().copied(), "/");
+        assert!(unicode(&environment(&[("LANG", "de_DE.UTF-8")]), true));
+        assert!(unicode(&environment(&[("LANG", "C.utf8"), ("LC_ALL", "")]), true));
+        assert!(!unicode(&environment(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]), true));
+        assert!(!unicode(&environment(&[("LANG", "de_DE.UTF-8"), ("TERM", "dumb")]), true));
+        assert!(!unicode(&environment(&[]), true));
+        assert!(unicode(&environment(&[]), false), "a pipeline without a locale reads UTF-8");
+        assert!(!unicode(&environment(&[("LANG", "C")]), false));
+    }
+
+    #[test]
+    fn a_full_disk_is_a_loss_and_a_reader_that_went_away_is_none() {
+        let broken = |kind| Stream { sink: Sink::Broken(kind), secrets: Arc::default(), failed: Arc::default() };
+        let full = broken(io::ErrorKind::StorageFull);
+        assert!(full.lost().is_none() && !full.is_broken());
+        full.write("x");
+        assert!(full.lost().is_some() && full.is_broken());
+        let gone = broken(io::ErrorKind::BrokenPipe);
+        gone.write("x");
+        assert!(gone.lost().is_none() && gone.is_broken());
     }
 
     #[test]
