@@ -424,7 +424,9 @@ impl ArgoCd for Player<'_> {
     fn resource_tree(&self, _: &ApplicationReference, _: Duration) -> Reply<wire::ResourceTree> {
         let recorded: Reply<wire::ResourceTree> = self.held("resource-tree");
         match (&recorded.result, self.tree_of_truth()) {
-            (Err(Trouble::Unavailable { message, .. }), Some(tree)) if message == "not recorded" && self.manner.cluster == Cluster::Truthful => {
+            (Err(Trouble::Unavailable { message, .. }), Some(tree))
+                if message == "not recorded" && self.manner.cluster == Cluster::Truthful =>
+            {
                 self.reply(Ok(tree))
             }
             _ => recorded,
@@ -437,11 +439,12 @@ impl ArgoCd for Player<'_> {
 
     fn renders(&self, _: &ApplicationReference, revisions: &[(usize, String)], _: Duration) -> Reply<()> {
         let revision = &revisions.last().unwrap().1;
-        let result = match self.recorded(Cluster::Nearest, &|request| request.contains("/manifests?") && request.contains(revision.as_str())) {
-            Some(line) if line.status == 200 => Ok(()),
-            Some(line) => Err(Self::trouble(line.status, &line.body)),
-            None => Err(Trouble::Transport("not recorded".to_owned())),
-        };
+        let result =
+            match self.recorded(Cluster::Nearest, &|request| request.contains("/manifests?") && request.contains(revision.as_str())) {
+                Some(line) if line.status == 200 => Ok(()),
+                Some(line) => Err(Self::trouble(line.status, &line.body)),
+                None => Err(Trouble::Transport("not recorded".to_owned())),
+            };
         self.reply(result)
     }
 
