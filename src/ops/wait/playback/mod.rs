@@ -7,7 +7,7 @@ mod player;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use player::{Player, Recording};
+use player::{Cluster, Manner, Player, Recording};
 
 use super::{WaitRequest, wait};
 use crate::argocd::verdict::Until;
@@ -43,8 +43,8 @@ fn exits(verdict: &str) -> &'static [u8] {
 }
 
 /// One play: when the verdict came, in milliseconds of the recording, and what it was.
-fn play(recording: &Recording, offset: u64, with_baseline: bool) -> (u64, Verdict) {
-    let player = Player::new(recording, recording.begins_at() + offset);
+fn play(recording: &Recording, manner: Manner, with_baseline: bool) -> (u64, Verdict) {
+    let player = Player::new(recording, manner);
     let context = player.context();
     let baseline = if with_baseline { player.baseline() } else { Default::default() };
     let request = WaitRequest {
@@ -59,34 +59,48 @@ fn play(recording: &Recording, offset: u64, with_baseline: bool) -> (u64, Verdic
     (player.time(), verdict)
 }
 
+/// What is wrong with one play: a success before the truth, and, where `strict`, any other verdict than the recorded ones.
+fn complaint(recording: &Recording, manner: Manner, with_baseline: bool, strict: bool) -> Option<String> {
+    let (at, verdict) = play(recording, manner, with_baseline);
+    let exit = verdict_exit_code(verdict.kind);
+    let said = format!(
+        "{} ({manner:?}, baseline {with_baseline}) at {at} ms: {} ({}), expected {} then {:?}, truth {:?}",
+        recording.name, verdict.kind, verdict.reason, recording.verdict, recording.then_verdict, recording.truth_at
+    );
+    println!("{said}");
+    if exit == 0 && recording.truth_at.is_none_or(|truth| at + TRUTH_LAG < truth) {
+        return Some(format!("SUCCESS BEFORE THE TRUTH: {said}"));
+    }
+    let allowed = exits(&recording.verdict).contains(&exit)
+        || recording.then_verdict.as_deref().is_some_and(|then| exits(then).contains(&exit))
+        || recording.first_verdict.as_deref().is_some_and(|first| exits(first).contains(&exit) && at < 11_300);
+    (strict && !allowed && !recording.has_only_second_half()).then_some(said)
+}
+
+/// Plays from several moments, with and without a snapshot from before the push, with every way of showing the cluster, with answers
+/// that are lost on the way, and long after everything is over.
 fn complaints(recording: &Recording) -> Vec<String> {
+    let begin = recording.begins_at();
     let mut found = Vec::new();
     for with_baseline in [true, false] {
+        if with_baseline && recording.first_poll() > begin {
+            continue;
+        }
         for offset in [0, 350, 1100, 1900, 2700, 4300] {
-            if with_baseline && recording.first_poll() > recording.begins_at() {
-                continue;
-            }
-            let (at, verdict) = play(recording, offset, with_baseline);
-            let exit = verdict_exit_code(verdict.kind);
-            let said = format!(
-                "{} (+{offset} ms, baseline {with_baseline}) at {at} ms: {} ({}), expected {} then {:?}, truth {:?}",
-                recording.name, verdict.kind, verdict.reason, recording.verdict, recording.then_verdict, recording.truth_at
-            );
-            println!("{said}");
-            if exit == 0 && recording.truth_at.is_none_or(|truth| at + TRUTH_LAG < truth) {
-                found.push(format!("SUCCESS BEFORE THE TRUTH: {said}"));
-            }
-            let allowed = exits(&recording.verdict).contains(&exit)
-                || recording.then_verdict.as_deref().is_some_and(|then| exits(then).contains(&exit))
-                || recording.first_verdict.as_deref().is_some_and(|first| exits(first).contains(&exit) && at < 11_300);
-            if recording.has_only_second_half() {
-                continue;
-            }
-            if !allowed {
-                found.push(said);
-            }
+            found.extend(complaint(recording, Manner::truthful(begin + offset), with_baseline, true));
+        }
+        for cluster in [Cluster::Nearest, Cluster::Last, Cluster::Silent] {
+            let manner = Manner { cluster, ..Manner::truthful(begin) };
+            // Shortened answers show neither resources nor images: what cannot be seen is not called deployed.
+            found.extend(complaint(recording, manner, with_baseline, !recording.is_shortened()));
+        }
+        for seed in 1..=3 {
+            let manner = Manner { faults: Some((seed, 20)), ..Manner::truthful(begin) };
+            found.extend(complaint(recording, manner, with_baseline, true));
         }
     }
+    let late = Manner::truthful(recording.ends_at() + 60_000);
+    found.extend(complaint(recording, late, false, true));
     found
 }
 
@@ -159,7 +173,8 @@ fn further_recordings() {
 
 #[test]
 fn a_degraded_rollout_names_the_pod_and_its_message() {
-    let (_, verdict) = play(&shipped("07"), 0, true);
+    let recording = shipped("07");
+    let (_, verdict) = play(&recording, Manner::truthful(recording.begins_at()), true);
     assert_eq!(verdict.kind, VerdictKind::Degraded);
     let lines: Vec<String> = verdict.resources.iter().map(|resource| format!("{} {}", resource.kind, resource.message)).collect();
     assert!(lines[0].starts_with("Deployment Deployment \"orders\" exceeded its progress deadline"), "{lines:?}");
@@ -169,7 +184,7 @@ fn a_degraded_rollout_names_the_pod_and_its_message() {
 #[test]
 fn a_signal_ends_the_wait_with_what_is_known() {
     let recording = shipped("07");
-    let player = Player::new(&recording, recording.begins_at());
+    let player = Player::new(&recording, Manner::truthful(recording.begins_at()));
     let context = player.context();
     context.cancel.set(crate::context::Signal::Interrupt);
     let request = WaitRequest {

@@ -123,6 +123,16 @@ impl Recording {
         self.lines.iter().find(|line| line.kind == "poll" && line.status == 200).map_or(0, |line| line.at)
     }
 
+    /// When nothing more was recorded.
+    pub(super) fn ends_at(&self) -> u64 {
+        self.lines.last().map_or(0, |line| line.at)
+    }
+
+    /// Whether most answers were cut down to a few fields.
+    pub(super) fn is_shortened(&self) -> bool {
+        self.name.starts_with("28-") || self.name.starts_with("28b-")
+    }
+
     /// In 28b the bodies are cut down, so only "no success before the truth" can be asked.
     pub(super) fn has_only_second_half(&self) -> bool {
         self.name.starts_with("28b")
@@ -197,18 +207,76 @@ impl Clock for PlayClock {
     }
 }
 
+/// How the questions about the cluster, which were recorded at a few moments only, are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cluster {
+    /// By the nearest recorded answer that no push has outdated; where there is none, by what the Kubernetes API said.
+    Truthful,
+    /// By the nearest recorded answer, however old.
+    Nearest,
+    /// By the last recorded answer, however old.
+    Last,
+    /// Not at all.
+    Silent,
+}
+
+/// In what manner a recording is played.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// When the client begins, in milliseconds of the recording.
+    pub(super) begin: u64,
+    /// How the cluster is shown.
+    pub(super) cluster: Cluster,
+    /// How many of a hundred answers are lost or broken on the way, and the seed of which.
+    pub(super) faults: Option<(u64, u64)>,
+}
+
+impl Manner {
+    /// Without faults, and with a cluster that is shown as it was.
+    pub(super) fn truthful(begin: u64) -> Self {
+        Self { begin, cluster: Cluster::Truthful, faults: None }
+    }
+}
+
 pub(super) struct Player<'a> {
     recording: &'a Recording,
     clock: Arc<PlayClock>,
-    begin: u64,
+    manner: Manner,
+    chance: Mutex<u64>,
     /// Up to which second refreshes raised `reconciledAt`.
     raised: Mutex<Option<Timestamp>>,
     refreshes: Mutex<u32>,
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(recording: &'a Recording, begin: u64) -> Self {
-        Self { recording, clock: Arc::new(PlayClock::default()), begin, raised: Mutex::default(), refreshes: Mutex::default() }
+    pub(super) fn new(recording: &'a Recording, manner: Manner) -> Self {
+        Self {
+            recording,
+            clock: Arc::new(PlayClock::default()),
+            manner,
+            chance: Mutex::new(manner.faults.map_or(1, |(seed, _)| seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)),
+            raised: Mutex::default(),
+            refreshes: Mutex::default(),
+        }
+    }
+
+    /// A trouble on the way, when this answer is to have one (xorshift: the same for the same seed).
+    fn fault(&self) -> Option<Trouble> {
+        let (_, percent) = self.manner.faults?;
+        let mut chance = self.chance.lock().unwrap();
+        *chance ^= *chance << 13;
+        *chance ^= *chance >> 7;
+        *chance ^= *chance << 17;
+        let drawn = *chance;
+        let unavailable = |status| Trouble::Unavailable { status, code: None, message: "an HTML page".to_owned(), retry_after: None };
+        (drawn % 100 < percent).then(|| match (drawn >> 8) % 6 {
+            0 => Trouble::Transport("connection reset".to_owned()),
+            1 => Trouble::Transport("no answer in time".to_owned()),
+            2 => unavailable(503),
+            3 => unavailable(429),
+            4 => Trouble::NotArgoCd("it answered an HTML page".to_owned()),
+            _ => Trouble::Malformed("the JSON cannot be read".to_owned()),
+        })
     }
 
     pub(super) fn context(&self) -> Context {
@@ -219,7 +287,7 @@ impl<'a> Player<'a> {
 
     /// Milliseconds of the recording.
     pub(super) fn time(&self) -> u64 {
-        self.begin + u64::try_from(self.clock.monotonic().as_millis()).unwrap()
+        self.manner.begin + u64::try_from(self.clock.monotonic().as_millis()).unwrap()
     }
 
     fn server_second(&self) -> Timestamp {
@@ -254,11 +322,16 @@ impl<'a> Player<'a> {
         Reply { date, result }
     }
 
-    /// The recorded answer to a question, nearest in time.
-    fn nearest(&self, has: &dyn Fn(&str) -> bool) -> Option<&'a Line> {
+    /// The recorded answer to a question, chosen in this manner.
+    fn recorded(&self, cluster: Cluster, has: &dyn Fn(&str) -> bool) -> Option<&'a Line> {
         let now = self.time();
         let fits = |line: &&Line| matches!(line.kind.as_str(), "snapshot" | "action") && has(&line.request);
-        self.recording.lines.iter().filter(fits).min_by_key(|line| line.at.abs_diff(now))
+        let mut fitting = self.recording.lines.iter().filter(fits);
+        match cluster {
+            Cluster::Truthful | Cluster::Nearest => fitting.min_by_key(|line| line.at.abs_diff(now)),
+            Cluster::Last => fitting.rfind(|line| line.at <= now),
+            Cluster::Silent => None,
+        }
     }
 
     /// Whether something was pushed between that moment and now: then an answer of that moment says nothing about now.
@@ -290,8 +363,11 @@ impl<'a> Player<'a> {
     }
 
     fn held<T: serde::de::DeserializeOwned>(&self, what: &str) -> Reply<T> {
-        let recorded = self.nearest(&|request| request.starts_with("GET ") && request.contains(&format!("/{what}?")));
-        let result = match recorded.filter(|line| !self.is_outdated(line.at)) {
+        // Windows and renderings are rules, not states: they are told in any manner.
+        let cluster = if what == "syncwindows" { Cluster::Nearest } else { self.manner.cluster };
+        let recorded = self.recorded(cluster, &|request| request.starts_with("GET ") && request.contains(&format!("/{what}?")));
+        let result = match recorded.filter(|line| cluster != Cluster::Truthful || !self.is_outdated(line.at)) {
+            _ if let Some(fault) = self.fault() => Err(fault),
             Some(line) if line.status == 200 => Ok(serde_json::from_value(line.body.clone()).unwrap()),
             Some(line) => Err(Self::trouble(line.status, &line.body)),
             None => Err(Trouble::Unavailable { status: 500, code: Some(2), message: "not recorded".to_owned(), retry_after: None }),
@@ -328,6 +404,7 @@ impl ArgoCd for Player<'_> {
         }
         let line = self.recording.lines.iter().rfind(|line| line.kind == "poll" && line.at <= now);
         let result = match line {
+            _ if let Some(fault) = self.fault() => Err(fault),
             Some(line) if line.status == 200 => {
                 let mut application: Application = serde_json::from_value(line.body.clone()).unwrap();
                 let raised = *self.raised.lock().unwrap();
@@ -347,7 +424,11 @@ impl ArgoCd for Player<'_> {
     fn resource_tree(&self, _: &ApplicationReference, _: Duration) -> Reply<wire::ResourceTree> {
         let recorded: Reply<wire::ResourceTree> = self.held("resource-tree");
         match (&recorded.result, self.tree_of_truth()) {
-            (Err(Trouble::Unavailable { message, .. }), Some(tree)) if message == "not recorded" => self.reply(Ok(tree)),
+            (Err(Trouble::Unavailable { message, .. }), Some(tree))
+                if message == "not recorded" && self.manner.cluster == Cluster::Truthful =>
+            {
+                self.reply(Ok(tree))
+            }
             _ => recorded,
         }
     }
@@ -358,11 +439,12 @@ impl ArgoCd for Player<'_> {
 
     fn renders(&self, _: &ApplicationReference, revisions: &[(usize, String)], _: Duration) -> Reply<()> {
         let revision = &revisions.last().unwrap().1;
-        let result = match self.nearest(&|request| request.contains("/manifests?") && request.contains(revision.as_str())) {
-            Some(line) if line.status == 200 => Ok(()),
-            Some(line) => Err(Self::trouble(line.status, &line.body)),
-            None => Err(Trouble::Transport("not recorded".to_owned())),
-        };
+        let result =
+            match self.recorded(Cluster::Nearest, &|request| request.contains("/manifests?") && request.contains(revision.as_str())) {
+                Some(line) if line.status == 200 => Ok(()),
+                Some(line) => Err(Self::trouble(line.status, &line.body)),
+                None => Err(Trouble::Transport("not recorded".to_owned())),
+            };
         self.reply(result)
     }
 
