@@ -96,7 +96,7 @@ impl ErrorKind {
 pub fn verdict_exit_code(kind: VerdictKind) -> u8 {
     use VerdictKind as V;
     match kind {
-        V::Deployed | V::NoEffect => 0,
+        V::Deployed | V::Synced | V::NoEffect => 0,
         V::ArgoUnavailable => 40,
         V::AuthError | V::Forbidden | V::AppMissing => 41,
         V::Timeout | V::Suspended | V::AwaitingPromotion | V::DeployedUnverified => 42,

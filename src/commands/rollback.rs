@@ -16,7 +16,7 @@ use crate::ui::Ui;
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass rollback\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\"\n  windlass rollback --revert 2f3c8a1",
+    before_help = "Examples:\n  windlass rollback\n  windlass rollback checkout -e prod\n  windlass rollback checkout -e prod --to 1.4.1 --reason \"tax rounding\"",
     after_help = "A rollback is one revert commit, limited to the services and the environment asked for. What it comes to is printed before anything is written. Exit codes as of deploy."
 )]
 pub struct Arguments {

@@ -75,6 +75,7 @@ impl Failure {
             "bad object",
             "not a git repository: '",
             "shallow file has changed",
+            "bad shallow line",
             "invalid index-pack",
             "unable to parse commit",
             "could not parse commit",

@@ -11,6 +11,8 @@ use super::names::ApplicationReference;
 pub enum VerdictKind {
     /// Our content runs and is healthy, proven.
     Deployed,
+    /// Argo CD applied our content; nobody waited for its health (`--until synced`).
+    Synced,
     /// Our commit is what Argo CD compared with, and it changes nothing in this Application.
     NoEffect,
     /// Argo CD, its controller or its repo-server does not answer.
@@ -59,8 +61,9 @@ pub enum VerdictKind {
 
 impl VerdictKind {
     /// All of them, in the order of the exit codes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Deployed,
+        Self::Synced,
         Self::NoEffect,
         Self::ArgoUnavailable,
         Self::AuthError,
@@ -88,7 +91,7 @@ impl VerdictKind {
     /// Whether exactly what was asked is proven.
     #[must_use]
     pub fn is_success(self) -> bool {
-        matches!(self, Self::Deployed | Self::NoEffect)
+        matches!(self, Self::Deployed | Self::Synced | Self::NoEffect)
     }
 }
 

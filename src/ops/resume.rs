@@ -67,7 +67,10 @@ fn run(
     };
     let mut targets = targets_of(&session, repository, &commit, &facts)?;
     if let Some((services, environment)) = only {
-        targets.retain(|found| found.target.environment == *environment && services.contains(&found.target.service));
+        // All that were asked for, whichever of them the newest commit changed: at that commit each has a value that must run.
+        let snapshot = repository.snapshot(&commit)?;
+        let resolved = services.iter().map(|service| session.map.resolve(service, environment, &SnapshotTree(&snapshot)));
+        targets = resolved.collect::<Result<Vec<_>>>()?;
     }
     if targets.is_empty() {
         return Err(Error::usage(format!("Commit {} changed nothing of any service in {}", commit.short(), super::session::MAP_FILE))

@@ -33,7 +33,7 @@ use crate::model::verdict::{Verdict, VerdictKind};
 /// What to do where Argo CD rejects the credentials.
 pub const LOGIN_HINT: &str = "Log in\targocd login SERVER, or ARGOCD_AUTH_TOKEN in a pipeline";
 
-/// How long the questions before the push may take in all. Argo CD is not on the request path: without an answer the push goes on.
+/// How long the questions before the push may take in all, and never more than a quarter of what the run has: the push needs its share. Argo CD is not on the request path: without an answer the push goes on.
 const BEFORE: Duration = Duration::from_secs(8);
 /// How long Git may take over one question of the wait.
 const QUESTION: Duration = Duration::from_secs(30);
@@ -251,7 +251,7 @@ impl Verification {
         environment: &Environment,
         reporter: &dyn Reporter,
     ) -> Result<()> {
-        let deadline = Deadline::after(&session.context.clock, BEFORE).at_most(session.deadline.left());
+        let deadline = Deadline::after(&session.context.clock, BEFORE).at_most(session.deadline.left() / 4);
         for group in &mut self.groups {
             let references: Vec<ApplicationReference> = group.targets.iter().map(|target| target.application.clone()).collect();
             let answers = wait::baseline(&group.client, &references, &deadline);
@@ -507,7 +507,10 @@ pub fn finish(
 /// Whether the state may still change for the better by itself, so that waiting on makes sense.
 fn is_open(kind: VerdictKind) -> bool {
     use VerdictKind as V;
-    !matches!(kind, V::Deployed | V::NoEffect | V::Superseded | V::SyncFailed | V::NotTracking | V::Overridden | V::RolledBackInArgo)
+    !matches!(
+        kind,
+        V::Deployed | V::Synced | V::NoEffect | V::Superseded | V::SyncFailed | V::NotTracking | V::Overridden | V::RolledBackInArgo
+    )
 }
 
 /// The address for people of each Application that did not end well.

@@ -71,6 +71,19 @@ impl LogStream {
     }
 }
 
+/// The result with every control character made visible: `jq -r` would play a server's own on a terminal.
+fn cleaned(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) if text.chars().any(|c| c.is_control() && c != '\n') => {
+            Value::String(text.lines().map(sanitise::line).collect::<Vec<_>>().join("\n"))
+        }
+        Value::Array(items) => items.into_iter().map(cleaned).collect(),
+        Value::Object(members) => members.into_iter().map(|(key, value)| (key, cleaned(value))).collect(),
+        other => other,
+    }
+}
+
 /// What people see.
 pub struct Ui {
     terminal: Terminal,
@@ -139,7 +152,7 @@ impl Ui {
 
     /// The result object, on stdout.
     pub fn report(&self, report: &RunReport) {
-        match serde_json::to_string_pretty(report) {
+        match serde_json::to_value(report).map(cleaned).and_then(|value| serde_json::to_string_pretty(&value)) {
             Ok(text) => self.data(&(text + "\n")),
             Err(error) => self.note(&format!("the result object could not be written: {error}")),
         }

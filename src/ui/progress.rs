@@ -179,12 +179,19 @@ impl Renderer {
         let (mark, verb) = verdict_verb(verdict.kind, operation);
         let success = verdict.kind.is_success();
         let (object, detail) = if success {
-            let mut object = format!("{} {} runs in {}", target.service, sanitise::line(version), target.environment);
+            // Of what nobody waited for, nothing is said.
+            let verb = if verdict.kind == VerdictKind::Synced { "is applied" } else { "runs" };
+            let mut object = format!("{} {} {verb} in {}", target.service, sanitise::line(version), target.environment);
             if !state.said.insert(object.clone()) {
                 object = format!("{object} as {name} too");
             }
             let ready = verdict.ready.map(|ready| format!(", {}", pods(ready))).unwrap_or_default();
-            (object, if verdict.kind == VerdictKind::NoEffect { ", the commit changes nothing here".to_owned() } else { ready })
+            let detail = match verdict.kind {
+                VerdictKind::NoEffect => ", the commit changes nothing here".to_owned(),
+                VerdictKind::Synced => ", its health was not waited for".to_owned(),
+                _ => ready,
+            };
+            (object, detail)
         } else {
             (format!("{name}:"), sanitise::line(&verdict.reason))
         };

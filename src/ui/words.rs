@@ -31,6 +31,7 @@ pub(super) fn verdict_verb(kind: VerdictKind, operation: Operation) -> (Mark, &'
     use VerdictKind as V;
     match kind {
         V::Deployed | V::NoEffect => (Mark::Done, success_verb(operation)),
+        V::Synced => (Mark::Done, "Synced"),
         V::Degraded | V::DegradedBefore => (Mark::Failed, "Degraded"),
         V::SyncFailed | V::HydrationFailed | V::Misconfigured | V::DriftAfterSync => (Mark::Failed, "Failed"),
         V::Superseded => (Mark::Attention, "Superseded"),

@@ -157,6 +157,37 @@ fn without_git_it_is_exit_50() {
     assert!(ran.stderr.contains("git was not found"), "{}", ran.stderr);
 }
 
+#[test]
+fn a_damaged_cache_costs_time_and_nothing_else() {
+    let platform = Platform::start();
+    platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--no-wait"]).expect(0);
+    let environment = platform.sandbox.environment();
+    let (_, cache) = environment.iter().find(|(name, _)| name == "WINDLASS_CACHE_DIRECTORY").unwrap();
+    let mut folders = vec![std::path::PathBuf::from(cache)];
+    let mut damaged = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name() == "shallow" {
+                fs::write(entry.path(), "junk\n").unwrap();
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 0);
+    platform.windlass(&["deploy", "checkout=1.2.0", "-e", "dev", "--no-wait"]).expect(0);
+}
+
+#[test]
+fn control_characters_of_a_server_do_not_reach_the_json() {
+    let platform = Platform::start();
+    hook(&platform, "pre-receive", "printf '\\033[31mred\\007\\n' >&2; exit 1");
+    let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--no-wait", "-o", "json"]).expect(12);
+    let said = ran.json()["hints"].to_string();
+    assert!(said.contains("red") && !ran.stdout.contains("\\u001b") && !ran.stdout.contains("\\u0007"), "{}", ran.stdout);
+}
+
 /// Installs a hook in the bare repository.
 fn hook(platform: &Platform, name: &str, script: &str) {
     let file = platform.repository().join("hooks").join(name);

@@ -1,5 +1,7 @@
 //! `windlass wait`: takes up the watch from Git alone, for commits made by windlass or by hand.
 
+use windlass::sandbox::fault::Fault;
+
 use crate::support::{Platform, overlay, verdicts};
 
 #[test]
@@ -77,4 +79,23 @@ fn a_commit_whose_value_was_replaced_is_superseded() {
     platform.windlass(&["deploy", "checkout=1.2.0", "-e", "dev", "--no-wait"]).expect(0);
     let report = platform.windlass(&["wait", recorded["commit"].as_str().unwrap(), "-o", "json"]).expect(44).json();
     assert_eq!(verdicts(&report)[0].1, "Superseded");
+}
+
+#[test]
+fn several_services_are_all_watched_whichever_was_released_last() {
+    let platform = Platform::start();
+    platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev"]).expect(0);
+    let report = platform.windlass(&["wait", "checkout", "billing", "-e", "dev", "-o", "json"]).expect(0).json();
+    let services: Vec<_> = report["targets"].as_array().unwrap().iter().map(|target| target["service"].as_str().unwrap()).collect();
+    assert_eq!(services, ["checkout", "billing"]);
+    assert_eq!(verdicts(&report).len(), 2);
+    assert!(report["targets"].as_array().unwrap().iter().all(|target| target["applications"][0]["verdict"].is_string()));
+}
+
+#[test]
+fn what_was_only_synced_is_not_called_deployed() {
+    let platform = Platform::with(&[Fault::Degraded]);
+    let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--until", "synced", "-o", "json"]).expect(0);
+    assert_eq!(verdicts(&ran.json()), [("checkout-dev".to_owned(), "Synced".to_owned())]);
+    assert!(ran.stderr.contains("synced checkout 1.1.0 is applied in dev") && !ran.stderr.contains("deployed"), "{}", ran.stderr);
 }

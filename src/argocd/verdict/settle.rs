@@ -48,7 +48,7 @@ pub(super) fn decide(view: &View) -> Decision {
     }
     let covering = view.covering();
     if view.observation.expectation.until == Until::Synced && covering.is_some() && view.fields_hold_at(&view.revisions) == Some(true) {
-        return view.settled(VerdictKind::Deployed, format!("synced at {}; health was not waited for", shown(view)));
+        return view.settled(VerdictKind::Synced, format!("synced at {}; health was not waited for", shown(view)));
     }
     match &view.application.status.health.status {
         HealthStatusCode::Healthy => content_first(view, covering),
@@ -302,7 +302,8 @@ fn success(view: &View, covering: Option<Covering>, ready: Option<crate::model::
             format!("the commit changes nothing in this Application; at {} what was asked for runs already", shown(view)),
         )
     } else {
-        view.verdict(VerdictKind::Deployed, reason)
+        let kind = if view.observation.expectation.until == Until::Synced { VerdictKind::Synced } else { VerdictKind::Deployed };
+        view.verdict(kind, reason)
     };
     verdict.ready = ready;
     if view.has_only_leftovers() {
