@@ -8,6 +8,7 @@ pub mod commands;
 pub mod config;
 pub mod context;
 pub mod error;
+pub mod forge;
 pub mod git;
 pub mod http;
 pub mod manifest;

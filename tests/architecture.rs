@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module → modules of ours it may use (besides itself). `None`: all.
-const MAY_USE: [(&str, Option<&[&str]>); 15] = [
+const MAY_USE: [(&str, Option<&[&str]>); 16] = [
     ("model", Some(&[])),
     ("error", Some(&["model"])),
     ("context", Some(&["model", "error"])),
@@ -23,7 +23,8 @@ const MAY_USE: [(&str, Option<&[&str]>); 15] = [
     ("git", Some(&["model", "error", "context"])),
     ("http", Some(&["error", "context"])),
     ("argocd", Some(&["model", "error", "http", "context"])),
-    ("ops", Some(&["model", "error", "context", "config", "manifest", "git", "http", "argocd"])),
+    ("forge", Some(&["model", "error", "http", "context"])),
+    ("ops", Some(&["model", "error", "context", "config", "manifest", "git", "http", "argocd", "forge"])),
     ("ui", Some(&["model", "error", "context"])),
     ("sandbox", Some(&["model", "error", "context", "git", "manifest"])),
     ("cli", None),

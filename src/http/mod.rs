@@ -1,6 +1,8 @@
 //! The HTTP client: origins, deadlines, byte caps, redaction. A token travels to its own origin and nowhere else.
 
 mod origin;
+pub mod page;
+pub mod retry;
 
 pub use origin::{InvalidOrigin, Origin};
 
@@ -39,6 +41,15 @@ pub struct Client {
     base: Url,
     headers: HeaderMap,
     secrets: Vec<String>,
+}
+
+/// The word that stands before a token in `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizationScheme {
+    /// `Bearer`
+    Bearer,
+    /// `token`, as Gitea and Forgejo document it.
+    Token,
 }
 
 /// What a request may say.
@@ -160,6 +171,19 @@ impl Client {
     /// # Errors
     /// When a certificate or a header cannot be used.
     pub fn new(base: &Url, token: Option<&SecretString>, extra: &[(String, String)], tls: &Tls) -> Result<Self> {
+        Self::with_scheme(base, token.map(|token| (AuthorizationScheme::Bearer, token)), extra, tls)
+    }
+
+    /// The same, with another word before the token.
+    ///
+    /// # Errors
+    /// When a certificate or a header cannot be used.
+    pub fn with_scheme(
+        base: &Url,
+        token: Option<(AuthorizationScheme, &SecretString)>,
+        extra: &[(String, String)],
+        tls: &Tls,
+    ) -> Result<Self> {
         install_provider();
         let origin = Origin::of(base).map_err(|invalid| Error::usage(invalid.to_string()))?;
         let mut headers = HeaderMap::new();
@@ -172,8 +196,12 @@ impl Client {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        if let Some(token) = token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+        if let Some((scheme, token)) = token {
+            let word = match scheme {
+                AuthorizationScheme::Bearer => "Bearer",
+                AuthorizationScheme::Token => "token",
+            };
+            let mut value = HeaderValue::from_str(&format!("{word} {}", token.expose_secret()))
                 .map_err(|_| Error::usage(format!("The token for {origin} has characters that no header may have")))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
@@ -211,6 +239,12 @@ impl Client {
         &self.origin
     }
 
+    /// The address that everything is asked below.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
     /// Sends a request and reads the whole answer, in at most `request.deadline`, whatever the server does.
     ///
     /// # Errors
@@ -235,9 +269,14 @@ impl Client {
             // Argo CD refuses anything but exactly this, on DELETE too (argo-cd.md 1.0).
             builder = builder.header("content-type", "application/json");
         }
+        let mut own = HeaderMap::new();
         for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                own.insert(name, value);
+            }
         }
+        // A request's own headers take the place of the client's.
+        builder = builder.headers(own);
         if let Some(body) = request.body {
             builder = builder.body(body.to_string());
         }
