@@ -1,7 +1,7 @@
 //! Speed and size of `deploy --until recorded`, `history` and `rollback`, against plain git in the same run, on a generated repository of 50,000 files and 20,000
 //! commits over smart HTTP. Prints ratios; asserts nothing about time.
 //!
-//! `cargo bench --bench deploy`, or with other sizes: `cargo bench --bench deploy -- APPS COMMITS`.
+//! `cargo bench --bench deploy`, or with other sizes: `cargo bench --bench deploy -- APPS COMMITS` (an app has a hundred files).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
 use std::fs;
@@ -14,7 +14,9 @@ use windlass::sandbox::git_server::{GitServer, ServerOptions};
 
 const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
 
-/// Each app has five files, as a Kustomize layout has them.
+/// Files of each app: a base of many manifests, and an overlay for each of three environments.
+const FILES_OF_AN_APP: usize = 100;
+
 fn generate(repository: &Path, apps: usize, commits: usize) {
     run(Command::new("git").args(["init", "-q", "--bare", "-b", "main"]).arg(repository));
     for (key, value) in [("uploadpack.allowFilter", "true"), ("uploadpack.allowAnySHA1InWant", "true"), ("http.receivepack", "true")] {
@@ -44,12 +46,14 @@ fn generate(repository: &Path, apps: usize, commits: usize) {
     start(&mut out, 0, "all of it");
     file(&mut out, "windlass.yaml", MAP);
     for app in 0..apps {
-        file(
-            &mut out,
-            &format!("apps/app-{app:05}/base/deployment.yaml"),
-            &format!("# app {app}\nkind: Deployment\nmetadata:\n  name: app-{app:05}\n"),
-        );
-        file(&mut out, &format!("apps/app-{app:05}/base/kustomization.yaml"), &format!("# app {app}\nresources: [deployment.yaml]\n"));
+        for n in 0..FILES_OF_AN_APP - 4 {
+            file(
+                &mut out,
+                &format!("apps/app-{app:05}/base/part-{n:02}.yaml"),
+                &format!("# app {app}\nkind: Deployment\nmetadata:\n  name: app-{app:05}-{n:02}\n"),
+            );
+        }
+        file(&mut out, &format!("apps/app-{app:05}/base/kustomization.yaml"), &format!("# app {app}\nresources: [part-00.yaml]\n"));
         for environment in ["dev", "staging", "prod"] {
             file(&mut out, &overlay(app, environment), &kustomization(app, "1.0.0", environment));
         }
@@ -147,7 +151,7 @@ fn size(folder: &Path) -> u64 {
 
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let (apps, commits) = (numbers.first().copied().unwrap_or(10_000), numbers.get(1).copied().unwrap_or(20_000));
+    let (apps, commits) = (numbers.first().copied().unwrap_or(500), numbers.get(1).copied().unwrap_or(20_000));
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
@@ -155,7 +159,7 @@ fn main() {
     let root = folder.path().join("served");
     fs::create_dir(&root).unwrap();
     let repository = root.join("config.git");
-    println!("generating {} files, {commits} commits …", apps * 5 + 1);
+    println!("generating {} files, {commits} commits …", apps * FILES_OF_AN_APP + 1);
     generate(&repository, apps, commits);
     let server = GitServer::serve(&root, ServerOptions::default()).unwrap();
     let rig = Rig { url: format!("{}/config.git", server.url()), home };
