@@ -20,8 +20,10 @@ pub enum ErrorKind {
     GitUnavailable,
     /// Git rejected the credentials, or the host key is wrong.
     GitAuth,
-    /// The server refused the push: protected branch, hook, signature.
+    /// The server refused the push: hook, signature.
     Refused,
+    /// The server takes no push to this branch from us: it is protected.
+    Protected,
     /// The retry budget was spent on lost races; safe to re-run.
     Contention,
     /// Sent, and what became of it could not be read back.
@@ -68,7 +70,7 @@ impl ErrorKind {
             Self::Usage => 2,
             Self::GitUnavailable => 10,
             Self::GitAuth => 11,
-            Self::Refused => 12,
+            Self::Refused | Self::Protected => 12,
             Self::Contention => 13,
             Self::OutcomeUnknown => 14,
             Self::Precondition => 20,

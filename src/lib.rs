@@ -32,7 +32,16 @@ use crate::ui::Ui;
 /// Reads the arguments, runs the command, and returns the exit code. Exit codes are documented in `docs/exit-codes.md`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // Tools ask for the version all the time, and building the whole command tree takes as long as git takes to answer.
+    if let [_, only] = arguments.as_slice()
+        && only == "--version"
+    {
+        let version = concat!("windlass ", env!("CARGO_PKG_VERSION"), "\n");
+        return printed(std::io::Write::write_all(&mut std::io::stdout(), version.as_bytes()), 0);
+    }
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => return answered(&answer),
     };
@@ -57,9 +66,12 @@ pub fn main() -> ExitCode {
 
 /// Help, the version, or what is wrong with the arguments: clap's own words.
 fn answered(answer: &clap::Error) -> ExitCode {
-    let printed = answer.print();
-    let code = if answer.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
-    match printed {
+    printed(answer.print(), if answer.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 })
+}
+
+/// The exit code of something that was printed whole or not.
+fn printed(result: std::io::Result<()>, code: u8) -> ExitCode {
+    match result {
         Err(error) if code == 0 && error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(ErrorKind::Environment.exit_code()),
         _ => ExitCode::from(code),
     }

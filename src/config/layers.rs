@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::discover::{LocalClone, clone_around};
-use super::user::{ContextEntry, ServerEntry, UserFile, without_password};
+use super::user::{ContextEntry, ForgeEntry, ServerEntry, UserFile, without_password};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::duration;
@@ -241,6 +241,26 @@ impl Settings {
         }
     }
 
+    /// What the user's side says of the forge that holds the config repo at `repo`: the entry that the context names, else the one with
+    /// the same host.
+    ///
+    /// # Errors
+    /// Usage: there is no such context or entry.
+    #[must_use = "it is the user's word"]
+    pub fn forge(&self, repo: &str) -> Result<Option<&ForgeEntry>> {
+        let context = match self.named_context()? {
+            Some(context) => Some(context),
+            None => self.default_context()?,
+        };
+        // A context speaks of its own config repo alone.
+        let named = context.filter(|(entry, _)| entry.repo == repo).and_then(|(entry, _)| entry.forge.as_deref());
+        if let Some(name) = named {
+            return Ok(self.user.forges.iter().find(|entry| entry.name == name));
+        }
+        let host = host_of(repo);
+        Ok(self.user.forges.iter().find(|entry| host.is_some() && host_of(&entry.url) == host))
+    }
+
     /// The flags that a command printed for resuming needs to mean the same.
     #[must_use]
     pub fn resume_flags(&self) -> String {
@@ -311,6 +331,16 @@ impl Settings {
         }
         list
     }
+}
+
+/// The host of an address: `https://host:port/path`, `user@host:path`.
+fn host_of(address: &str) -> Option<String> {
+    let rest = match address.split_once("://") {
+        Some((_, rest)) => rest.split(['/', '?', '#']).next()?,
+        None => address.split_once(':').map(|(authority, _)| authority).filter(|authority| !authority.contains('/'))?,
+    };
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    Some(host.split(':').next().unwrap_or(host).to_ascii_lowercase()).filter(|host| !host.is_empty())
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::schema::{
-    ApplicationEntries, ApplicationEntry, DeliveryWord, EnvironmentEntry, FieldEntry, MapFile, ServiceEntry, TargetRevision,
+    ApplicationEntries, ApplicationEntry, DeliveryWord, EnvironmentEntry, FieldEntry, MapFile, MergeWord, MethodWord, PullRequestEntry,
+    ServiceEntry, TargetRevision,
 };
 use super::shape;
 use super::yaml::{self, Located, at};
 use crate::error::{Error, Result};
 use crate::model::names::{BranchName, EnvironmentName, ServiceName};
 use crate::model::path::YamlPath;
+use crate::model::pull_request::{MergeMethod, MergeMode, PullRequestSettings};
 
 /// The word that stands for every folder that fits the path.
 const PATTERN: &str = "{service}";
@@ -62,6 +64,8 @@ pub struct Environment {
     pub delivery: Delivery,
     /// How a rollback gets into Git.
     pub rollback_delivery: Delivery,
+    /// What is wanted of its pull requests.
+    pub pull_request: PullRequestSettings,
     /// The branch it lives on, when it is not the map's own.
     pub branch: Option<BranchName>,
     /// Which Argo CD enforces it.
@@ -184,11 +188,34 @@ fn environments(label: &str, entries: Vec<EnvironmentEntry>, places: &[Located])
             protected: entry.protected,
             delivery: entry.delivery.into(),
             rollback_delivery: entry.rollback_delivery.unwrap_or(entry.delivery).into(),
+            pull_request: pull_request(entry.pull_request),
             branch,
             argocd,
         });
     }
     Ok(known)
+}
+
+fn pull_request(entry: PullRequestEntry) -> PullRequestSettings {
+    PullRequestSettings {
+        merge: match entry.merge {
+            MergeWord::None => MergeMode::None,
+            MergeWord::Now => MergeMode::Now,
+            MergeWord::Auto => MergeMode::Auto,
+            MergeWord::Queue => MergeMode::Queue,
+        },
+        method: entry.method.map(|word| match word {
+            MethodWord::Merge => MergeMethod::Merge,
+            MethodWord::Squash => MergeMethod::Squash,
+            MethodWord::Rebase => MergeMethod::Rebase,
+            MethodWord::RebaseMerge => MergeMethod::RebaseMerge,
+            MethodWord::FastForward => MergeMethod::FastForward,
+        }),
+        draft: entry.draft,
+        labels: entry.labels,
+        reviewers: entry.reviewers,
+        assignees: entry.assignees,
+    }
 }
 
 fn services(label: &str, entries: Vec<ServiceEntry>, places: &[Located], environments: &[Environment]) -> Result<Vec<Service>> {

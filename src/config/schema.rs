@@ -41,6 +41,9 @@ pub(super) struct EnvironmentEntry {
     #[serde(default)]
     #[schemars(with = "DeliveryWord")]
     pub rollback_delivery: Option<DeliveryWord>,
+    /// What is wanted of its pull requests.
+    #[serde(default)]
+    pub pull_request: PullRequestEntry,
     /// The branch this environment lives on, when environments live on branches.
     #[serde(default)]
     #[schemars(with = "String")]
@@ -62,6 +65,56 @@ pub(super) enum DeliveryWord {
     PullRequest,
     /// A commit, and a pull request where the branch is protected.
     Auto,
+}
+
+/// What is wanted of the pull requests of an environment.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct PullRequestEntry {
+    /// Who merges: `none` (somebody else; windlass waits), `now`, `auto` (the forge, once nothing is missing), `queue`.
+    pub merge: MergeWord,
+    /// How; as the repository's own settings say when absent.
+    #[schemars(with = "MethodWord")]
+    pub method: Option<MethodWord>,
+    /// Open it as a draft.
+    pub draft: bool,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// User names of reviewers; `team:NAME` is a team where the forge has teams.
+    pub reviewers: Vec<String>,
+    /// User names of assignees.
+    pub assignees: Vec<String>,
+}
+
+/// Who merges a pull request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum MergeWord {
+    /// Somebody else; windlass waits for it.
+    #[default]
+    None,
+    /// windlass, as soon as nothing is missing.
+    Now,
+    /// The forge by itself, once nothing is missing.
+    Auto,
+    /// The forge's merge queue or train.
+    Queue,
+}
+
+/// How a pull request is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum MethodWord {
+    /// A merge commit.
+    Merge,
+    /// One commit with everything.
+    Squash,
+    /// The commits anew on top of the base.
+    Rebase,
+    /// The commits anew, and a merge commit.
+    RebaseMerge,
+    /// The base moves to the head.
+    FastForward,
 }
 
 /// One service, or a pattern of many.

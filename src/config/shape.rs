@@ -87,7 +87,10 @@ fn described(node: &Located) -> String {
     }
 }
 
-const ENVIRONMENT_KEYS: [&str; 7] = ["name", "promoteFrom", "protected", "delivery", "rollbackDelivery", "branch", "argocd"];
+const ENVIRONMENT_KEYS: [&str; 8] = ["name", "promoteFrom", "protected", "delivery", "rollbackDelivery", "pullRequest", "branch", "argocd"];
+const PULL_REQUEST_KEYS: [&str; 6] = ["merge", "method", "draft", "labels", "reviewers", "assignees"];
+const MERGES: [&str; 4] = ["none", "now", "auto", "queue"];
+const METHODS: [&str; 5] = ["merge", "squash", "rebase", "rebase-merge", "fast-forward"];
 const SERVICE_KEYS: [&str; 5] = ["name", "path", "application", "fields", "environments"];
 const FIELD_KEYS: [&str; 8] =
     ["file", "document", "kustomizeImage", "path", "containerImage", "applicationTargetRevision", "helmParameter", "applicationImage"];
@@ -130,16 +133,27 @@ fn environment(label: &str, entry: &Located) -> Result<()> {
     required(label, entry, "an environment", &["name"])?;
     each(entry, &["name", "promoteFrom", "branch", "argocd"], |value, key| value.text(label, key).map(drop))?;
     each(entry, &["protected"], |value, key| value.flag(label, key))?;
-    each(entry, &["delivery", "rollbackDelivery"], |value, key| {
-        let word = value.text(label, key)?;
-        if DELIVERIES.contains(&word) {
-            return Ok(());
-        }
-        let error = at(label, value.line, format!("{key} must be {}, and is {word:?}", DELIVERIES.join(", ")));
-        Err(match nearest(word, DELIVERIES) {
-            Some(near) => error.hint(format!("Nearest\t{near}")),
-            None => error,
+    each(entry, &["delivery", "rollbackDelivery"], |value, key| one_of(label, value, key, &DELIVERIES))?;
+    each(entry, &["pullRequest"], |value, _| {
+        known_keys(label, value, "pullRequest", &PULL_REQUEST_KEYS)?;
+        each(value, &["merge"], |value, key| one_of(label, value, key, &MERGES))?;
+        each(value, &["method"], |value, key| one_of(label, value, key, &METHODS))?;
+        each(value, &["draft"], |value, key| value.flag(label, key))?;
+        each(value, &["labels", "reviewers", "assignees"], |value, key| {
+            value.list(label, key)?.iter().try_for_each(|name| name.text(label, &format!("an entry of {key}")).map(drop))
         })
+    })
+}
+
+fn one_of(label: &str, value: &Located, key: &str, words: &[&str]) -> Result<()> {
+    let word = value.text(label, key)?;
+    if words.contains(&word) {
+        return Ok(());
+    }
+    let error = at(label, value.line, format!("{key} must be {}, and is {word:?}", words.join(", ")));
+    Err(match nearest(word, words.iter().copied()) {
+        Some(near) => error.hint(format!("Nearest\t{near}")),
+        None => error,
     })
 }
 
@@ -249,6 +263,9 @@ pub(super) mod tests {
             ("- name: dev", "- name: dev\n    server: evil.example", 4, "may not set server"),
             ("- name: dev", "- name: dev\n    delivery: psuh", 4, "push, pull-request, auto"),
             ("- name: dev", "- name: dev\n    protected: yes", 4, "true or false"),
+            ("- name: dev", "- name: dev\n    pullRequest: {merge: always}", 4, "none, now, auto, queue"),
+            ("- name: dev", "- name: dev\n    pullRequest:\n      metod: squash", 5, "no key metod"),
+            ("- name: dev", "- name: dev\n    pullRequest:\n      labels: x", 5, "must be a list"),
             ("- name: dev", "- name: dev\n    branch: a b", 4, "no branch name"),
             ("- name: dev", "- name: dev\n  - name: dev", 4, "stands twice"),
             ("  - name: dev\n", "  []\n", 3, "at least one entry"),

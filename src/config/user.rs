@@ -23,6 +23,8 @@ pub struct UserFile {
     pub contexts: Vec<ContextEntry>,
     /// The Argo CD servers behind the names that maps use.
     pub servers: Vec<ServerEntry>,
+    /// The forges that hold config repos; needed where the kind of a forge cannot be found out, or its token comes from a command.
+    pub forges: Vec<ForgeEntry>,
 }
 
 /// A config repo and the Argo CD that reads it.
@@ -41,6 +43,39 @@ pub struct ContextEntry {
     #[serde(default)]
     #[schemars(with = "String")]
     pub argocd: Option<String>,
+    /// The name of the forge (an entry of `forges`) that holds the config repo; else the entry with the same host is taken.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub forge: Option<String>,
+}
+
+/// A forge.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForgeEntry {
+    /// The name that contexts use.
+    pub name: String,
+    /// The address of its pages, a sub-path included: `https://git.example/code`.
+    pub url: String,
+    /// `github`, `gitlab`, `gitea`, `forgejo`; without it the forge is asked.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub kind: Option<String>,
+    /// The address of its API, where that is not the usual one.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub api: Option<String>,
+    /// A command (program and arguments) that prints a token. Without it the token comes from the environment, the login of gh, glab or
+    /// tea, or git's credential helpers.
+    #[serde(default)]
+    pub token_command: Vec<String>,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub certificate_authority: Option<PathBuf>,
+    /// Plain http, elsewhere than on loopback.
+    #[serde(default)]
+    pub plaintext: bool,
 }
 
 /// An Argo CD server.
@@ -109,15 +144,18 @@ pub(super) fn without_password(address: &str) -> String {
     }
 }
 
-const CONTEXT_KEYS: [&str; 4] = ["name", "repo", "branch", "argocd"];
+const CONTEXT_KEYS: [&str; 5] = ["name", "repo", "branch", "argocd", "forge"];
+const FORGE_KEYS: [&str; 7] = ["name", "url", "kind", "api", "tokenCommand", "certificateAuthority", "plaintext"];
 const SERVER_KEYS: [&str; 5] = ["name", "server", "tokenCommand", "certificateAuthority", "plaintext"];
 
 /// Checks keys and types, with no value in any message that could be a secret in the wrong place.
 fn check(label: &str, root: &Located) -> Result<()> {
-    known_keys(label, root, "the user file", &["defaultContext", "contexts", "servers"])?;
-    for (list, place, keys, required) in
-        [("contexts", "a context", &CONTEXT_KEYS[..], "repo"), ("servers", "a server", &SERVER_KEYS[..], "server")]
-    {
+    known_keys(label, root, "the user file", &["defaultContext", "contexts", "servers", "forges"])?;
+    for (list, place, keys, required) in [
+        ("contexts", "a context", &CONTEXT_KEYS[..], "repo"),
+        ("servers", "a server", &SERVER_KEYS[..], "server"),
+        ("forges", "a forge", &FORGE_KEYS[..], "url"),
+    ] {
         let Some((entries, _)) = root.get(list) else { continue };
         if !matches!(&entries.node, Node::Sequence(_)) {
             return Err(at(label, entries.line, format!("{list} must be a list, and is {}", entries.kind())));
@@ -129,7 +167,7 @@ fn check(label: &str, root: &Located) -> Result<()> {
                 let Some((value, _)) = entry.get(key) else { return Err(at(label, entry.line, format!("{place} has no {key}"))) };
                 value.text(label, key)?;
             }
-            for key in ["branch", "argocd", "certificateAuthority"] {
+            for key in ["branch", "argocd", "forge", "kind", "api", "certificateAuthority"] {
                 if let Some((value, _)) = entry.get(key) {
                     value.text(label, key)?;
                 }
@@ -180,6 +218,9 @@ fn check(label: &str, root: &Located) -> Result<()> {
     for context in root.get("contexts").map(|(list, _)| list.items()).unwrap_or_default() {
         if let Some((word, _)) = context.get("argocd") {
             named("servers", word, "argocd")?;
+        }
+        if let Some((word, _)) = context.get("forge") {
+            named("forges", word, "forge")?;
         }
     }
     Ok(())
@@ -271,6 +312,8 @@ mod tests {
             ("servers:\n  - name: a\n    server: https://x:WLCANARY@argocd.example\n", 3),
             ("contexts:\n  - name: a\n    repo: https://x:WLCANARY@git.example/c.git\n", 3),
             ("contexts: WLCANARY\n", 1),
+            ("forges:\n  - name: a\n    url: https://x:WLCANARY@git.example\n", 3),
+            ("forges:\n  - name: a\n    url: https://git.example\n    token: WLCANARY\n", 4),
             ("- WLCANARY\n", 1),
         ] {
             let error = UserFile::parse("config.yaml", text.as_bytes()).unwrap_err();
@@ -289,6 +332,7 @@ mod tests {
             ("contexts:\n  - {name: a, repo: x}\n  - {name: a, repo: y}\n", 3, ""),
             ("contexts:\n  - name: a\n    repo: x\n    branch: a b\n", 4, ""),
             ("contexts:\n  - name: a\n    repo: x\n    argocd: man\nservers:\n  - {name: main, server: h}\n", 4, "Nearest\tmain"),
+            ("contexts:\n  - name: a\n    repo: x\n    forge: gti\nforges:\n  - {name: git, url: h}\n", 4, "Nearest\tgit"),
             ("defaultContext: prod\n", 1, "There are\tnone"),
             ("servers:\n  - name: a\n    server: b\n    plaintext: yes\n", 4, ""),
             ("a: &x 1\nb: *x\n", 2, ""),

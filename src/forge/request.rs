@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::names::BranchName;
+pub use crate::model::pull_request::MergeMethod;
 
 /// How a forge calls its things, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,33 +215,6 @@ impl Status {
     pub fn pending_checks(&self) -> Vec<&str> {
         let pending = |check: &&Check| matches!(check.state, CheckState::Pending | CheckState::Unknown(_)) && check.required != Some(false);
         self.checks.iter().filter(pending).map(|check| check.name.as_str()).collect()
-    }
-}
-
-/// How a merge is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MergeMethod {
-    /// A merge commit.
-    Merge,
-    /// One commit with everything.
-    Squash,
-    /// The commits anew on top of the base.
-    Rebase,
-    /// The commits anew, and a merge commit.
-    RebaseMerge,
-    /// The base moves to the head, or nothing happens.
-    FastForward,
-}
-
-impl fmt::Display for MergeMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Merge => "merge",
-            Self::Squash => "squash",
-            Self::Rebase => "rebase",
-            Self::RebaseMerge => "rebase-merge",
-            Self::FastForward => "fast-forward",
-        })
     }
 }
 

@@ -198,7 +198,7 @@ impl Git {
             let configured = text.starts_with("GIT_CONFIG_KEY_") || text.starts_with("GIT_CONFIG_VALUE_");
             let ours = text.starts_with("GIT_") && !configured && !HONOURED.contains(&text.as_ref());
             // Tokens of ours are nobody else's business.
-            let secret = matches!(text.as_ref(), "WINDLASS_GIT_TOKEN" | "ARGOCD_AUTH_TOKEN");
+            let secret = matches!(text.as_ref(), "WINDLASS_GIT_TOKEN" | "WINDLASS_FORGE_TOKEN" | "ARGOCD_AUTH_TOKEN");
             if !ours && !secret && !matches!(text.as_ref(), "LANGUAGE" | "LC_ALL" | "LC_MESSAGES") {
                 command.env(name, value);
             }

@@ -79,7 +79,7 @@ impl Shared {
     }
 
     /// Whether one commit contains another, both of which are in the store.
-    fn is_ancestor(&self, store: Store, ancestor: &Sha, of: &Sha, deadline: &Deadline) -> Result<bool> {
+    pub(super) fn is_ancestor(&self, store: Store, ancestor: &Sha, of: &Sha, deadline: &Deadline) -> Result<bool> {
         Ok(self.ask(store, &["merge-base", "--is-ancestor", ancestor.as_str(), of.as_str()], deadline)?.is_some())
     }
 }

@@ -89,7 +89,14 @@ impl ConfigRepository {
             let ends: BTreeSet<String> = shared.cache.shallow_commits(Store::Tip).into_iter().collect();
             // What lies at the end of a shallow history seems to have written every file.
             let enough = commits.len() > query.limit && commits[..query.limit].iter().all(|commit| !ends.contains(commit.commit.as_str()));
-            if enough || ends.is_empty() {
+            // Where everything down to `until` is here, there is nothing to fetch.
+            let bounded = match query.until {
+                Some(until) if commits.iter().all(|commit| !ends.contains(commit.commit.as_str())) => {
+                    until == query.from || shared.is_ancestor(Store::Tip, until, query.from, deadline)?
+                }
+                _ => false,
+            };
+            if enough || ends.is_empty() || bounded {
                 let complete = commits.len() <= query.limit;
                 commits.truncate(query.limit);
                 return Ok(LogPage { commits, complete });

@@ -7,6 +7,8 @@
 mod cache;
 mod child;
 mod commit;
+mod credential;
+mod head;
 mod history;
 mod lock;
 mod log;
@@ -26,6 +28,7 @@ mod publish_test;
 mod rig_test;
 
 pub use commit::Identity;
+pub use head::Head;
 pub use history::CommitFacts;
 pub use log::{LogPage, LogQuery};
 pub use merge::{Merged, merge_file};

@@ -194,7 +194,7 @@ impl Attempt<'_> {
             self.reporter.report(&Event::Working { what: "pushing".to_owned() });
             let store = shared.cache.path(Store::Tip);
             let limit = self.request.deadline.at_most(PUSH);
-            let pushed = shared.transport.push(&store, &self.repository.branch, &tip, &commit, &limit)?;
+            let pushed = shared.transport.push(&store, &self.repository.branch, Some(&tip), Some(&commit), &limit)?;
             let (failure, refusal) = match pushed {
                 Pushed::Cleanly => return self.landed(commit, tip),
                 Pushed::Otherwise(failure, refusal) => (failure, refusal),
@@ -352,7 +352,12 @@ impl Attempt<'_> {
                 "The Git server could not store the commit (unpacker error): its disk may be full",
             );
         }
-        let error = Error::new(ErrorKind::Refused, format!("The Git server refused the push to {}: {reason}", self.repository.branch));
+        let branch = &self.repository.branch;
+        let error = if trouble::is_protection(reason, &words) {
+            Error::new(ErrorKind::Protected, format!("The branch {branch} is protected, and the Git server refused the push: {reason}"))
+        } else {
+            Error::new(ErrorKind::Refused, format!("The Git server refused the push to {branch}: {reason}"))
+        };
         if words.is_empty() { error } else { error.hint(format!("The server says\t{words}")) }
     }
 
@@ -386,7 +391,7 @@ fn blocked(reason: &str) -> String {
 
 /// Spellings of a race in the reason of a rejected ref (reliability.md 2.2). Only asked when the branch did not move: then a lock of the
 /// server was in the way, and trying again is right.
-fn is_race(reason: &str) -> bool {
+pub(super) fn is_race(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     [
         "fetch first",

@@ -248,7 +248,7 @@ impl Shared {
     }
 
     /// Whether a commit and its tree are here.
-    fn has_tree_of(&self, commit: &Sha) -> bool {
+    pub(super) fn has_tree_of(&self, commit: &Sha) -> bool {
         self.with_objects(|repository| repository.find_commit(parse_oid(commit)?)?.tree().map(drop)).is_ok()
     }
 

@@ -141,8 +141,12 @@ pub(super) trait Transport: Send + Sync {
     /// The branches there are.
     fn branches(&self, store: &Path, deadline: &Deadline) -> Result<Result<Vec<RemoteRef>, Failure>>;
 
-    /// Moves a branch from `old` to `new`, where `new` has `old` as its parent.
-    fn push(&self, store: &Path, branch: &BranchName, old: &Sha, new: &Sha, deadline: &Deadline) -> Result<Pushed>;
+    /// The refs that fit one of the patterns (`refs/heads/windlass/*`).
+    fn refs(&self, store: &Path, patterns: &[String], deadline: &Deadline) -> Result<Result<Vec<RemoteRef>, Failure>>;
+
+    /// Moves a branch from `old` (nothing: it does not exist) to `new` (nothing: it is deleted). On a branch that others share, `new` has
+    /// `old` as its parent: the comparison with `old` is all that protects.
+    fn push(&self, store: &Path, branch: &BranchName, old: Option<&Sha>, new: Option<&Sha>, deadline: &Deadline) -> Result<Pushed>;
 }
 
 /// The user's own git.
@@ -255,18 +259,25 @@ impl Transport for GitCli {
         Ok(answer.map(|ended| refs(&ended.text())))
     }
 
-    fn push(&self, store: &Path, branch: &BranchName, old: &Sha, new: &Sha, deadline: &Deadline) -> Result<Pushed> {
+    fn refs(&self, store: &Path, patterns: &[String], deadline: &Deadline) -> Result<Result<Vec<RemoteRef>, Failure>> {
+        let mut arguments = vec!["--", "origin"];
+        arguments.extend(patterns.iter().map(String::as_str));
+        let answer = self.ls_remote(store, &arguments, deadline, false)?;
+        Ok(answer.map(|ended| refs(&ended.text())))
+    }
+
+    fn push(&self, store: &Path, branch: &BranchName, old: Option<&Sha>, new: Option<&Sha>, deadline: &Deadline) -> Result<Pushed> {
         let name = branch.full_ref();
-        let lease = format!("--force-with-lease={name}:{old}");
-        // The lease makes it a compare-and-swap; the refspec without '+' keeps it a fast-forward (reliability.md I1, jj's recipe).
-        let refspec = format!("{new}:{name}");
+        // The lease makes it a compare-and-swap (reliability.md I1, jj's recipe); an empty one means that there is no such branch.
+        let lease = format!("--force-with-lease={name}:{}", old.map_or("", Sha::as_str));
+        let refspec = format!("{}:{name}", new.map_or("", Sha::as_str));
         let arguments =
             ["push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", &lease, "--", "origin", &refspec];
         let ended = self.git.run(self.call(store, &arguments, deadline))?;
         let text = ended.text();
         let line = text.lines().find(|line| line.contains(&format!("\t{refspec}\t")) || line.contains(&format!(":{name}\t")));
         let flag = line.and_then(|line| line.chars().next());
-        if ended.is_success() && matches!(flag, None | Some(' ' | '*' | '=')) && !ended.timed_out {
+        if ended.is_success() && matches!(flag, None | Some(' ' | '*' | '=' | '+' | '-')) && !ended.timed_out {
             return Ok(Pushed::Cleanly);
         }
         let refused = line.filter(|line| line.starts_with('!')).map(|line| {

@@ -186,6 +186,27 @@ pub(super) fn remote_words(stderr: &str) -> String {
     lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// Whether a refusal says that the branch is protected, so that a pull request is the way (forges-and-cli.md 1.8; forges/facts.md 14).
+/// Words of a user's own hook, of push rules and of secret scanning are none of these.
+pub(super) fn is_protection(reason: &str, words: &str) -> bool {
+    let text = format!("{reason}\n{words}").to_lowercase();
+    if text.contains("gh013") {
+        // Rule sets guard against secrets too, and no pull request gets around that.
+        return !text.contains("secret") && ["through a pull request", "required status check", "merge queue"].iter().any(|word| text.contains(word));
+    }
+    [
+        "gh006",
+        "protected branch hook declined",
+        "you are not allowed to push code to protected branches",
+        "not allowed to push to protected branch",
+        "permission denied to update branch",
+        "can only be modified through pull requests",
+        "tf402455",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
+}
+
 impl Trouble {
     pub(super) fn error(&self) -> Error {
         let error = Error::new(self.kind, self.sentence.clone());

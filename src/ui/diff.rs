@@ -6,6 +6,7 @@ use console::Style;
 use similar::{ChangeTag, TextDiff};
 
 use super::sanitise;
+use crate::model::diff::{self, DiffKind};
 use crate::model::plan::FileEdit;
 
 fn text(bytes: Option<&Vec<u8>>) -> String {
@@ -51,36 +52,17 @@ pub(super) fn excerpt(edit: &FileEdit, color: bool) -> String {
 /// The whole change as a unified diff: bytes as they are, so that `git apply` takes it; colour only when asked for.
 pub(super) fn unified(edits: &[FileEdit], color: bool, for_eyes: bool) -> String {
     let mut out = String::new();
-    for edit in edits {
-        let (before, after) = (text(edit.before.as_ref()), text(edit.after.as_ref()));
-        let old_name = if edit.before.is_some() { format!("a/{}", edit.file) } else { "/dev/null".to_owned() };
-        let new_name = if edit.after.is_some() { format!("b/{}", edit.file) } else { "/dev/null".to_owned() };
-        let paint = |style: Style, line: &str| style.force_styling(color).apply_to(line).to_string();
-        if [&edit.before, &edit.after].into_iter().flatten().any(|bytes| bytes.contains(&0)) {
-            let _ = writeln!(out, "Binary files {old_name} and {new_name} differ");
-            continue;
-        }
-        let _ = writeln!(out, "{}", paint(Style::new().bold(), &format!("--- {old_name}")));
-        let _ = writeln!(out, "{}", paint(Style::new().bold(), &format!("+++ {new_name}")));
-        let diff = TextDiff::from_lines(&before, &after);
-        for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
-            let _ = writeln!(out, "{}", paint(Style::new().cyan(), hunk.header().to_string().trim_end()));
-            for change in hunk.iter_changes() {
-                let (sign, style) = match change.tag() {
-                    ChangeTag::Equal => (' ', Style::new()),
-                    ChangeTag::Delete => ('-', Style::new().red()),
-                    ChangeTag::Insert => ('+', Style::new().green()),
-                };
-                let value = change.value();
-                let line = value.strip_suffix('\n').unwrap_or(value);
-                // On a terminal the line is for eyes, and a file may hold anything; in a pipe it is for git, and every byte counts.
-                let line = if for_eyes || color { sanitise::line(line) } else { line.to_owned() };
-                let _ = writeln!(out, "{}", paint(style, &format!("{sign}{line}")));
-                if !value.ends_with('\n') {
-                    out.push_str("\\ No newline at end of file\n");
-                }
-            }
-        }
+    for line in diff::unified(edits) {
+        let style = match line.kind {
+            DiffKind::File => Style::new().bold(),
+            DiffKind::Hunk => Style::new().cyan(),
+            DiffKind::Same | DiffKind::NoNewline => Style::new(),
+            DiffKind::Removed => Style::new().red(),
+            DiffKind::Added => Style::new().green(),
+        };
+        // On a terminal the line is for eyes, and a file may hold anything; in a pipe it is for git, and every byte counts.
+        let text = if for_eyes || color { sanitise::line(&line.text) } else { line.text };
+        let _ = writeln!(out, "{}", style.force_styling(color).apply_to(text));
     }
     out
 }
