@@ -301,7 +301,7 @@ _windlass() {
             return 0
             ;;
         windlass__subcmd__deploy)
-            opts="-e -m -n -y -o -q -v -h --environment --version --image --set --expect-current --not-older --rollback-on-failure --message --intent --dry-run --until --no-wait --timeout --yes --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
+            opts="-e -m -n -y -o -q -v -h --environment --version --image --set --expect-current --not-older --rollback-on-failure --message --intent --dry-run --until --no-wait --timeout --yes --pr --merge --merge-method --draft --label --reviewer --assignee --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -348,6 +348,26 @@ _windlass() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --merge)
+                    COMPREPLY=($(compgen -W "none now auto queue" -- "${cur}"))
+                    return 0
+                    ;;
+                --merge-method)
+                    COMPREPLY=($(compgen -W "merge squash rebase rebase-merge fast-forward" -- "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reviewer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --assignee)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -635,7 +655,7 @@ _windlass() {
             return 0
             ;;
         windlass__subcmd__promote)
-            opts="-m -n -y -o -q -v -h --all --from --to --allow-unverified --allow-older --message --intent --dry-run --until --no-wait --timeout --yes --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
+            opts="-m -n -y -o -q -v -h --all --from --to --allow-unverified --allow-older --message --intent --dry-run --until --no-wait --timeout --yes --pr --merge --merge-method --draft --label --reviewer --assignee --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -666,6 +686,26 @@ _windlass() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --merge)
+                    COMPREPLY=($(compgen -W "none now auto queue" -- "${cur}"))
+                    return 0
+                    ;;
+                --merge-method)
+                    COMPREPLY=($(compgen -W "merge squash rebase rebase-merge fast-forward" -- "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reviewer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --assignee)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -709,7 +749,7 @@ _windlass() {
             return 0
             ;;
         windlass__subcmd__rollback)
-            opts="-e -n -y -o -q -v -h --environment --to --steps --revert --undo --force-restore --reason --ticket --intent --dry-run --until --no-wait --timeout --yes --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
+            opts="-e -n -y -o -q -v -h --environment --to --steps --revert --undo --force-restore --reason --ticket --intent --dry-run --until --no-wait --timeout --yes --pr --merge --merge-method --draft --label --reviewer --assignee --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -752,6 +792,26 @@ _windlass() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --merge)
+                    COMPREPLY=($(compgen -W "none now auto queue" -- "${cur}"))
+                    return 0
+                    ;;
+                --merge-method)
+                    COMPREPLY=($(compgen -W "merge squash rebase rebase-merge fast-forward" -- "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reviewer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --assignee)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -995,7 +1055,7 @@ _windlass() {
             return 0
             ;;
         windlass__subcmd__wait)
-            opts="-e -o -q -v -h --environment --intent --until --no-wait --timeout --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
+            opts="-e -o -q -v -h --environment --intent --pr --until --no-wait --timeout --output --repo --branch --context --config --color --quiet --verbose --log-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1010,6 +1070,10 @@ _windlass() {
                     return 0
                     ;;
                 --intent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pr)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

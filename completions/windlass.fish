@@ -64,6 +64,18 @@ merged\t'The change is merged; the same as recorded where windlass pushes'
 synced\t'Argo CD applied it'
 healthy\t'Argo CD runs it, healthy and proven'"
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l timeout -d 'Go on at most so long: 90s, 15m, 1h [default: 15m]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l merge -d 'Who merges: none (somebody else), now, auto, queue' -r -f -a "none\t'Somebody else; windlass waits for it'
+now\t'windlass, as soon as nothing is missing'
+auto\t'The forge, once nothing is missing'
+queue\t'The forge\'s merge queue or train'"
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l merge-method -d 'How: merge, squash, rebase, rebase-merge, fast-forward' -r -f -a "merge\t'A merge commit'
+squash\t'One commit with everything'
+rebase\t'The commits anew on top'
+rebase-merge\t'The commits anew, and a merge commit'
+fast-forward\t'The branch moves, or nothing happens'"
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l label -d 'Add a label' -r
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l reviewer -d 'Ask for a review of this user, or of team:NAME' -r
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l assignee -d 'Assign this user' -r
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -s o -l output -d 'Data on stdout: table, or json [default: table]' -r -f -a "table\t'Text for people'
 json\t'One JSON object'"
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l repo -d 'The config repo\'s address [env: WINDLASS_REPO]' -r
@@ -79,6 +91,8 @@ complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l rollback-on
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -s n -l dry-run -d 'Show the change as a unified diff, and write nothing'
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l no-wait -d 'The same as --until recorded'
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -s y -l yes -d 'Answer every confirmation with yes'
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l pr -d 'Deliver by pull request, whatever windlass.yaml says'
+complete -c windlass -n "__fish_windlass_using_subcommand deploy" -l draft -d 'Open it as a draft'
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -s q -l quiet -d 'Say only what went wrong'
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -s v -l verbose -d 'Say more on stderr: -v what is asked, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand deploy" -s h -l help -d 'Print help'
@@ -91,6 +105,18 @@ merged\t'The change is merged; the same as recorded where windlass pushes'
 synced\t'Argo CD applied it'
 healthy\t'Argo CD runs it, healthy and proven'"
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -l timeout -d 'Go on at most so long: 90s, 15m, 1h [default: 15m]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l merge -d 'Who merges: none (somebody else), now, auto, queue' -r -f -a "none\t'Somebody else; windlass waits for it'
+now\t'windlass, as soon as nothing is missing'
+auto\t'The forge, once nothing is missing'
+queue\t'The forge\'s merge queue or train'"
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l merge-method -d 'How: merge, squash, rebase, rebase-merge, fast-forward' -r -f -a "merge\t'A merge commit'
+squash\t'One commit with everything'
+rebase\t'The commits anew on top'
+rebase-merge\t'The commits anew, and a merge commit'
+fast-forward\t'The branch moves, or nothing happens'"
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l label -d 'Add a label' -r
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l reviewer -d 'Ask for a review of this user, or of team:NAME' -r
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l assignee -d 'Assign this user' -r
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -s o -l output -d 'Data on stdout: table, or json [default: table]' -r -f -a "table\t'Text for people'
 json\t'One JSON object'"
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -l repo -d 'The config repo\'s address [env: WINDLASS_REPO]' -r
@@ -107,6 +133,8 @@ complete -c windlass -n "__fish_windlass_using_subcommand promote" -l allow-olde
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -s n -l dry-run -d 'Show the change as a unified diff, and write nothing'
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -l no-wait -d 'The same as --until recorded'
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -s y -l yes -d 'Answer every confirmation with yes'
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l pr -d 'Deliver by pull request, whatever windlass.yaml says'
+complete -c windlass -n "__fish_windlass_using_subcommand promote" -l draft -d 'Open it as a draft'
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -s q -l quiet -d 'Say only what went wrong'
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -s v -l verbose -d 'Say more on stderr: -v what is asked, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand promote" -s h -l help -d 'Print help'
@@ -122,6 +150,18 @@ merged\t'The change is merged; the same as recorded where windlass pushes'
 synced\t'Argo CD applied it'
 healthy\t'Argo CD runs it, healthy and proven'"
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l timeout -d 'Go on at most so long: 90s, 15m, 1h [default: 15m]' -r
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l merge -d 'Who merges: none (somebody else), now, auto, queue' -r -f -a "none\t'Somebody else; windlass waits for it'
+now\t'windlass, as soon as nothing is missing'
+auto\t'The forge, once nothing is missing'
+queue\t'The forge\'s merge queue or train'"
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l merge-method -d 'How: merge, squash, rebase, rebase-merge, fast-forward' -r -f -a "merge\t'A merge commit'
+squash\t'One commit with everything'
+rebase\t'The commits anew on top'
+rebase-merge\t'The commits anew, and a merge commit'
+fast-forward\t'The branch moves, or nothing happens'"
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l label -d 'Add a label' -r
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l reviewer -d 'Ask for a review of this user, or of team:NAME' -r
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l assignee -d 'Assign this user' -r
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s o -l output -d 'Data on stdout: table, or json [default: table]' -r -f -a "table\t'Text for people'
 json\t'One JSON object'"
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l repo -d 'The config repo\'s address [env: WINDLASS_REPO]' -r
@@ -137,6 +177,8 @@ complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l force-res
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s n -l dry-run -d 'Show the change as a unified diff, and write nothing'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l no-wait -d 'The same as --until recorded'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s y -l yes -d 'Answer every confirmation with yes'
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l pr -d 'Deliver by pull request, whatever windlass.yaml says'
+complete -c windlass -n "__fish_windlass_using_subcommand rollback" -l draft -d 'Open it as a draft'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s q -l quiet -d 'Say only what went wrong'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s v -l verbose -d 'Say more on stderr: -v what is asked, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand rollback" -s h -l help -d 'Print help'
@@ -180,6 +222,7 @@ complete -c windlass -n "__fish_windlass_using_subcommand history" -s v -l verbo
 complete -c windlass -n "__fish_windlass_using_subcommand history" -s h -l help -d 'Print help'
 complete -c windlass -n "__fish_windlass_using_subcommand wait" -s e -l environment -d 'The environment of the services' -r
 complete -c windlass -n "__fish_windlass_using_subcommand wait" -l intent -d 'The intent\'s id' -r
+complete -c windlass -n "__fish_windlass_using_subcommand wait" -l pr -d 'A pull request: its number or its page' -r
 complete -c windlass -n "__fish_windlass_using_subcommand wait" -l until -d 'How far to go: recorded, merged, synced, healthy [default: healthy]' -r -f -a "recorded\t'The commit stands on the branch'
 merged\t'The change is merged; the same as recorded where windlass pushes'
 synced\t'Argo CD applied it'

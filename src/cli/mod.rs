@@ -1,6 +1,7 @@
 //! Arguments: the command tree, the global options, and the help that people read first.
 
 pub mod log;
+pub mod pull_request;
 pub mod values;
 
 use std::path::PathBuf;

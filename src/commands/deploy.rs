@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::Global;
+use crate::cli::pull_request::PullRequestArguments;
 use crate::cli::values::{self, ImageArgument, ServiceArgument, UntilArgument};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Examples:\n  windlass deploy checkout=1.4.2 -e staging\n  windlass deploy checkout=1.4.2 cart=2.0.1 -e prod -m \"tax rounding\"\n  windlass deploy checkout --version 1.4.2 -e staging --dry-run",
-    after_help = "Exit codes: 0 proven; 2 usage; 10-14 Git; 20-22 refused, and nothing was written; 40-45 recorded in Git, and why Argo CD does not run it. docs/exit-codes.md has them all."
+    after_help = "Exit codes: 0 proven; 2 usage; 10-14 Git; 20-22 refused, nothing written; 30-34 the pull request; 40-45 recorded in Git, and why Argo CD does not run it. docs/exit-codes.md has them all."
 )]
 pub struct Arguments {
     /// What; or give --version, --image or --set
@@ -72,6 +73,10 @@ pub struct Arguments {
     /// Answer every confirmation with yes
     #[arg(short, long)]
     pub yes: bool,
+
+    /// How it gets reviewed and merged.
+    #[command(flatten)]
+    pub requests: PullRequestArguments,
 }
 
 /// How far to go and how long to wait.
@@ -149,6 +154,7 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
         until: arguments.waiting.level(),
         dry_run: arguments.dry_run,
         confirmed: arguments.yes,
+        requests: (&arguments.requests).into(),
     };
     let settings = super::settings(context, global, arguments.waiting.timeout)?;
     let outcome = ops::deploy::deploy(context, &settings, &request, ui.reporter(), ui.prompter());

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::deploy::Waiting;
 use crate::cli::Global;
+use crate::cli::pull_request::PullRequestArguments;
 use crate::cli::values;
 use crate::context::Context;
 use crate::error::Result;
@@ -71,6 +72,10 @@ pub struct Arguments {
     /// Answer every confirmation with yes
     #[arg(short, long)]
     pub yes: bool,
+
+    /// How it gets reviewed and merged.
+    #[command(flatten)]
+    pub requests: PullRequestArguments,
 }
 
 fn wish(arguments: &Arguments) -> Wish {
@@ -99,6 +104,7 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
         until: arguments.waiting.level(),
         dry_run: arguments.dry_run,
         confirmed: arguments.yes,
+        requests: (&arguments.requests).into(),
     };
     let settings = super::settings(context, global, arguments.waiting.timeout)?;
     let outcome = ops::rollback::rollback(context, &settings, &request, ui.reporter(), ui.prompter());

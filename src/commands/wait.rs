@@ -16,12 +16,12 @@ use crate::ui::Ui;
 /// Arguments of `wait`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass wait 2f3c8a1\n  windlass wait --intent release-7\n  windlass wait checkout cart -e staging",
+    before_help = "Examples:\n  windlass wait 2f3c8a1\n  windlass wait --pr 12\n  windlass wait checkout cart -e staging",
     after_help = "A commit made by hand will do: its targets are those whose declared fields it changed, and when it changed none, those whose path holds a changed file. Exit codes as of deploy."
 )]
 pub struct Arguments {
     /// A commit, or with -e the services whose newest release is meant
-    #[arg(value_name = "COMMIT|SERVICE", required_unless_present = "intent")]
+    #[arg(value_name = "COMMIT|SERVICE", required_unless_present_any = ["intent", "pull_request"])]
     pub subjects: Vec<String>,
 
     /// The environment of the services
@@ -31,6 +31,10 @@ pub struct Arguments {
     /// The intent's id
     #[arg(long, value_name = "ID", conflicts_with = "subjects")]
     pub intent: Option<String>,
+
+    /// A pull request: its number or its page
+    #[arg(long = "pr", value_name = "NUMBER|URL", conflicts_with_all = ["subjects", "intent", "environment"])]
+    pub pull_request: Option<String>,
 
     /// How far to go and how long to wait.
     #[command(flatten)]
@@ -54,12 +58,27 @@ fn wanted(arguments: &Arguments) -> Result<Wanted> {
     }
 }
 
+fn pull_request(text: &str) -> Result<ops::pull_request::Wanted> {
+    let digits = text.trim_start_matches(['#', '!']);
+    match digits.parse() {
+        Ok(number) => Ok(ops::pull_request::Wanted::Number(number)),
+        Err(_) if text.contains("://") => Ok(ops::pull_request::Wanted::Url(text.to_owned())),
+        Err(_) => Err(Error::usage(format!("{text:?} is neither a number nor an address of a pull request"))
+            .hint("Either\twindlass wait --pr NUMBER, or --pr URL")),
+    }
+}
+
 /// Runs the command; the exit code.
 ///
 /// # Errors
 /// What stopped it before a result object could be made.
 pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -> Result<u8> {
     let settings = super::settings(context, global, arguments.waiting.timeout)?;
+    if let Some(text) = &arguments.pull_request {
+        let wanted = pull_request(text)?;
+        let outcome = ops::pull_request::resume(context, &settings, &wanted, arguments.waiting.level(), ui.reporter());
+        return super::finish(ui, global, outcome);
+    }
     let outcome = ops::resume::resume(context, &settings, &wanted(arguments)?, arguments.waiting.level(), ui.reporter());
     super::finish(ui, global, outcome)
 }

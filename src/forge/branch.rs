@@ -12,6 +12,14 @@ const LONGEST_NAME: usize = 60;
 /// The longest readable part of the intent.
 const LONGEST_SLUG: usize = 40;
 
+/// The folder that the branches of these targets stand in: `windlass/<environment>/<service>`.
+#[must_use]
+pub fn folder(targets: &[Target]) -> String {
+    let environment = one_or_several(targets.iter().map(|target| target.environment.as_str()));
+    let service = one_or_several(targets.iter().map(|target| target.service.as_str()));
+    format!("{PREFIX}/{}/{}", part(environment, LONGEST_NAME), part(service, LONGEST_NAME))
+}
+
 /// `windlass/<environment>/<service>/<intent>-<hash>`; `several` where the intent has more than one environment or service.
 ///
 /// The names and the slug are for people; that two intents never share a branch is the hash's work.
@@ -19,8 +27,6 @@ const LONGEST_SLUG: usize = 40;
 /// # Errors
 /// Never in practice: what is made is a branch name by construction.
 pub fn branch_name(intent: &IntentId, targets: &[Target]) -> Result<BranchName, InvalidName> {
-    let environment = one_or_several(targets.iter().map(|target| target.environment.as_str()));
-    let service = one_or_several(targets.iter().map(|target| target.service.as_str()));
     let mut names: Vec<String> = targets.iter().map(ToString::to_string).collect();
     names.sort_unstable();
     names.dedup();
@@ -32,7 +38,7 @@ pub fn branch_name(intent: &IntentId, targets: &[Target]) -> Result<BranchName, 
     }
     let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let slug = part(&intent.as_str().to_ascii_lowercase(), LONGEST_SLUG);
-    BranchName::parse(&format!("{PREFIX}/{}/{}/{slug}-{digest}", part(environment, LONGEST_NAME), part(service, LONGEST_NAME)))
+    BranchName::parse(&format!("{}/{slug}-{digest}", folder(targets)))
 }
 
 fn one_or_several<'a>(mut names: impl Iterator<Item = &'a str>) -> &'a str {

@@ -1,6 +1,4 @@
-//! Titles and bodies: how long each forge lets them be, what a title may not hold, and what a body is made of.
-
-use serde::Serialize;
+//! Titles and bodies: how long each forge lets them be, and what a title may not hold.
 
 /// How a length is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,46 +90,6 @@ pub fn fit_body(body: &str, limits: Limits) -> String {
     }
     let close = fence.map_or_else(String::new, |marks| format!("\n{}", marks.chars().take(12).collect::<String>()));
     format!("{kept}{close}{notice}")
-}
-
-/// One field of a body's table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BodyField {
-    /// `checkout/prod`
-    pub target: String,
-    /// The file.
-    pub file: String,
-    /// The place in it.
-    pub path: String,
-    /// The value before.
-    pub old: Option<String>,
-    /// The value after.
-    pub new: String,
-}
-
-/// What the body of a pull request is made of; a template makes it text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BodyInput {
-    /// `deploy`, `promote`, `rollback`.
-    pub operation: String,
-    /// Old and new, field by field.
-    pub fields: Vec<BodyField>,
-    /// The page that compares base and head.
-    pub compare_url: Option<String>,
-    /// The diff.
-    pub diff: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-    /// The ticket.
-    pub ticket: Option<String>,
-    /// Where a promotion takes its values from.
-    pub promoted_from: Option<String>,
-    /// The pipeline's run.
-    pub run_url: Option<String>,
-    /// The pull requests that this one makes superfluous.
-    pub supersedes: Vec<String>,
-    /// The trailers, as they stand in the commit. Readers like them here; nothing is read back from here.
-    pub trailers: String,
 }
 
 #[cfg(test)]

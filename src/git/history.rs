@@ -278,6 +278,25 @@ impl ConfigRepository {
         }
     }
 
+    /// The commit where a branch left the one that `tip` is the tip of; `None` when nobody can tell.
+    ///
+    /// # Errors
+    /// Those of Git.
+    pub fn fork(&self, head: &Sha, tip: &Sha, deadline: &Deadline) -> Result<Option<Sha>> {
+        let mut steps = STEPS.into_iter();
+        loop {
+            if let Some(text) = self.shared.ask(Store::Tip, &["merge-base", head.as_str(), tip.as_str()], deadline)?
+                && let Ok(found) = Sha::parse(text.trim())
+            {
+                return Ok(Some(found));
+            }
+            match steps.next() {
+                Some(step) => self.deepen(Depth::More(step), deadline)?,
+                None => return Ok(None),
+            }
+        }
+    }
+
     pub(super) fn deepen(&self, depth: Depth, deadline: &Deadline) -> Result<()> {
         let shared = &self.shared;
         let _lock = shared.cache.lock(&shared.context.cancel)?;

@@ -192,7 +192,8 @@ pub(super) fn is_protection(reason: &str, words: &str) -> bool {
     let text = format!("{reason}\n{words}").to_lowercase();
     if text.contains("gh013") {
         // Rule sets guard against secrets too, and no pull request gets around that.
-        return !text.contains("secret") && ["through a pull request", "required status check", "merge queue"].iter().any(|word| text.contains(word));
+        return !text.contains("secret")
+            && ["through a pull request", "required status check", "merge queue"].iter().any(|word| text.contains(word));
     }
     [
         "gh006",

@@ -121,6 +121,42 @@ pub enum Event {
         /// The branch.
         branch: BranchName,
     },
+    /// The branch of a pull request holds the change.
+    HeadPushed {
+        /// The branch.
+        branch: BranchName,
+        /// The commit.
+        commit: Sha,
+    },
+    /// A pull request is open.
+    PullRequestOpen {
+        /// As its forge calls it: `PR #12`, `MR !12`.
+        name: String,
+        /// Its page. Not sanitised yet.
+        url: String,
+        /// Whether this run opened it.
+        created: bool,
+    },
+    /// A pull request waits; sent whenever the reason changes.
+    PullRequestWaiting {
+        /// As its forge calls it.
+        name: String,
+        /// For what. Not sanitised yet.
+        why: String,
+        /// Since the wait began.
+        elapsed: Duration,
+    },
+    /// What a pull request asked for stands on the branch.
+    Merged {
+        /// As its forge calls it.
+        name: String,
+        /// The commit that landed.
+        commit: Sha,
+        /// The branch.
+        branch: BranchName,
+        /// Since the wait began.
+        elapsed: Duration,
+    },
     /// The values asked for already stand; no commit is made.
     NothingToChange {
         /// The targets and their fields.

@@ -62,6 +62,8 @@ pub enum IntentOrigin {
     Given,
     /// A hash of the CI run's stable identity.
     Derived,
+    /// That of an open pull request which asks for exactly this.
+    Continued,
     /// Random: nobody has used it.
     Random,
 }

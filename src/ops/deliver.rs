@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::intent::ChosenIntent;
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{ConfigRepository, Proposal, Publish, Published, Snapshot};
 use crate::model::event::{Event, Reporter};
 use crate::model::field::FieldChange;
+use crate::model::intent::IntentId;
 use crate::model::plan::Plan;
 use crate::model::release::OldHealth;
 use crate::model::revision::Sha;
@@ -51,6 +54,9 @@ pub trait Planner {
     /// When the files cannot be read.
     fn missing(&self, snapshot: &Snapshot<'_>) -> Result<Vec<FieldChange>>;
 
+    /// Makes the commit carry this intent id.
+    fn carry(&mut self, intent: &IntentId);
+
     /// Notes in the commit message what Argo CD said of the values that are replaced.
     fn note(&mut self, health: Vec<OldHealth>);
 }
@@ -69,6 +75,7 @@ pub fn deliver(
     first: &Plan,
     reporter: &dyn Reporter,
     started: Duration,
+    created: Timestamp,
 ) -> Result<Delivered> {
     let branch = repository.branch().clone();
     let mut landed_plan = first.clone();
@@ -77,7 +84,7 @@ pub fn deliver(
         search: intent.may_exist(),
         budget: RACE_BUDGET.min(session.deadline.left()),
         deadline: &session.deadline,
-        created: session.context.clock.now(),
+        created,
     };
     let published = repository.publish(
         &request,
@@ -114,7 +121,7 @@ pub fn deliver(
 }
 
 /// No stale win: a field that changed since the plan stops the run, unless it already has the wanted value (design section 4).
-fn refuse_stale_win(first: &Plan, now: &Plan, snapshot: &Snapshot<'_>) -> Result<()> {
+pub(super) fn refuse_stale_win(first: &Plan, now: &Plan, snapshot: &Snapshot<'_>) -> Result<()> {
     let planned = |target: usize| first.targets.get(target).map(|target| target.fields.as_slice()).unwrap_or_default();
     for (at, target) in now.targets.iter().enumerate() {
         for field in target.fields.iter().filter(|field| field.is_change()) {
@@ -137,7 +144,13 @@ fn refuse_stale_win(first: &Plan, now: &Plan, snapshot: &Snapshot<'_>) -> Result
 }
 
 /// A commit with our intent id stands on the branch: it must be the very payload, it must have written our values, and they must stand.
-fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &ChosenIntent, planner: &dyn Planner, commit: &Sha) -> Result<()> {
+pub(super) fn already(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    intent: &ChosenIntent,
+    planner: &dyn Planner,
+    commit: &Sha,
+) -> Result<()> {
     let facts = repository.commit(commit)?;
     let recorded = facts.trailers.as_ref().and_then(|trailers| trailers.payload.clone());
     // An id alone is not enough: anybody with push rights can write one into a message (reliability.md T17).
@@ -161,6 +174,17 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
         ))
         .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
+    still_stands(session, repository, intent, planner, commit)
+}
+
+/// The values that a commit of this intent wrote must stand.
+pub(super) fn still_stands(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    intent: &ChosenIntent,
+    planner: &dyn Planner,
+    commit: &Sha,
+) -> Result<()> {
     let tip = repository.fetch(&session.deadline)?;
     let now = planner.missing(&repository.snapshot(&tip.commit)?)?;
     if let Some(field) = now.iter().find(|field| field.is_change()) {

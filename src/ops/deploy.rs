@@ -14,6 +14,7 @@ use crate::model::verdict::{Verdict, VerdictKind};
 use super::intent;
 use super::outcome::{self, Outcome};
 use super::plan::{self, CommitText, ServiceWish, TargetWish};
+use super::pull_request;
 use super::session::{Session, SnapshotTree};
 use super::write::{self, Ended, Job};
 
@@ -40,6 +41,8 @@ pub struct Request {
     pub dry_run: bool,
     /// `--yes`
     pub confirmed: bool,
+    /// What is wanted of the pull request, where there is one.
+    pub requests: pull_request::Options,
 }
 
 /// Deploys. Whatever happens, the outcome carries the result object.
@@ -72,13 +75,16 @@ fn run(
         wishes.push(plan::wish(resolved, wanted)?);
     }
     drop(snapshot);
-    write::guard_delivery(environment.delivery, &environment, "changes")?;
+    let way = pull_request::way(environment.delivery, &request.requests, &environment)?;
 
     let pairs: Vec<_> = wishes.iter().map(|wish| (wish.resolved.target.clone(), wish.edits.clone())).collect();
     let chosen = intent::choose(context, request.intent.as_ref(), Operation::Deploy, intent::payload(Operation::Deploy, &pairs));
-    report.intent = Some(chosen.id.to_string());
     let trailers = write::trailers(context, Operation::Deploy, &chosen);
     let text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
+    let mut planner = plan::WishPlanner { wishes: &wishes, text };
+    let targets: Vec<Target> = pairs.into_iter().map(|(target, _)| target).collect();
+    let chosen = pull_request::continued(&session, repository, way, &targets, chosen, &mut planner)?;
+    report.intent = Some(chosen.id.to_string());
     let job = Job {
         session: &session,
         repository,
@@ -90,12 +96,14 @@ fn run(
         dry_run: request.dry_run,
         confirmed: request.confirmed,
         started,
+        created: context.clock.now(),
+        way,
+        requests: &request.requests,
     };
     let check = |plan: &Plan| {
         expect_current(request.expect_current.as_deref(), plan)?;
         if request.not_older { super::age::refuse_older(&session, repository, &tip.commit, &wishes, plan) } else { Ok(()) }
     };
-    let mut planner = plan::WishPlanner { wishes: &wishes, text };
     let ended = write::write(&job, &mut planner, &wishes, &check, reporter, prompter, report)?;
     match ended {
         Ended::Written { commit, changed: true, mut finished } if request.rollback_on_failure && failed_for_certain(&finished.verdicts) => {
@@ -143,6 +151,7 @@ fn take_back(
         until: request.until,
         dry_run: false,
         confirmed: true,
+        requests: pull_request::Options::default(),
     };
     let outcome = super::rollback::rollback(context, settings, &rollback, reporter, prompter);
     let mut advice = outcome.advice;

@@ -11,6 +11,7 @@ pub mod intent;
 pub mod outcome;
 pub mod plan;
 pub mod promote;
+pub mod pull_request;
 pub mod releases;
 pub mod remote;
 pub mod resume;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::git::Snapshot;
 use crate::manifest;
 use crate::model::field::{Field, FieldChange, FieldSelector, Wanted};
-use crate::model::intent::Operation;
+use crate::model::intent::{IntentId, Operation};
 use crate::model::names::Target;
 use crate::model::path::{RepositoryPath, YamlPath};
 use crate::model::plan::{FileEdit, Plan, TargetChange};
@@ -206,6 +206,10 @@ impl super::deliver::Planner for WishPlanner<'_> {
         Ok(changes)
     }
 
+    fn carry(&mut self, intent: &IntentId) {
+        self.text.trailers.intent = intent.clone();
+    }
+
     fn note(&mut self, health: Vec<OldHealth>) {
         self.text.trailers.old_health = health;
     }
@@ -289,7 +293,6 @@ fn shortened(subject: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::intent::IntentId;
     use crate::model::names::{EnvironmentName, ServiceName};
 
     fn change(old: Option<&str>, new: &str) -> FieldChange {

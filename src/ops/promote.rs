@@ -8,6 +8,7 @@ use super::age;
 use super::intent;
 use super::outcome::{self, Outcome};
 use super::plan::{self, CommitText, TargetWish};
+use super::pull_request;
 use super::releases::{self, values_at};
 use super::revert::wanted;
 use super::session::{Session, SnapshotTree};
@@ -22,7 +23,7 @@ use crate::git::{ConfigRepository, LogQuery};
 use crate::model::event::{Event, Prompter, Reporter};
 use crate::model::field::FieldChange;
 use crate::model::intent::{IntentId, Operation, Until};
-use crate::model::names::{EnvironmentName, ServiceName};
+use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::plan::{Plan, TargetChange};
 use crate::model::report::RunReport;
 use crate::model::revision::Sha;
@@ -57,6 +58,8 @@ pub struct Request {
     pub dry_run: bool,
     /// `--yes`
     pub confirmed: bool,
+    /// What is wanted of the pull request, where there is one.
+    pub requests: pull_request::Options,
 }
 
 /// Promotes. Whatever happens, the outcome carries the result object.
@@ -88,7 +91,7 @@ fn run(
     let started = context.clock.monotonic();
     let session = Session::open(context, settings, reporter)?;
     let (from, to) = route(&session, request)?;
-    write::guard_delivery(to.delivery, &to, "changes")?;
+    let way = pull_request::way(to.delivery, &request.requests, &to)?;
     let (source_other, source_tip) = session.branch(from.branch.as_ref())?;
     let source_repository = source_other.as_ref().unwrap_or(&session.repository);
     let (target_other, target_tip) = session.branch(to.branch.as_ref())?;
@@ -112,13 +115,16 @@ fn run(
 
     let named: Vec<_> = wishes.iter().map(|wish| (wish.resolved.target.clone(), wish.edits.clone())).collect();
     let chosen = intent::choose(context, request.intent.as_ref(), Operation::Promote, intent::payload(Operation::Promote, &named));
-    report.intent = Some(chosen.id.to_string());
     let mut trailers = write::trailers(context, Operation::Promote, &chosen);
     trailers.promoted_from = Some((from.name.clone(), source_tip.commit.clone()));
     for pair in &moving {
         in_between(&session, source_repository, &source_tip.commit, repository, &target_tip.commit, pair, reporter)?;
     }
     let text = CommitText { operation: Operation::Promote, message: request.message.clone(), trailers };
+    let mut planner = plan::WishPlanner { wishes: &wishes, text };
+    let targets: Vec<Target> = named.into_iter().map(|(target, _)| target).collect();
+    let chosen = pull_request::continued(&session, repository, way, &targets, chosen, &mut planner)?;
+    report.intent = Some(chosen.id.to_string());
     let job = Job {
         session: &session,
         repository,
@@ -130,8 +136,10 @@ fn run(
         dry_run: request.dry_run,
         confirmed: request.confirmed,
         started,
+        created: context.clock.now(),
+        way,
+        requests: &request.requests,
     };
-    let mut planner = plan::WishPlanner { wishes: &wishes, text };
     write::write(&job, &mut planner, &wishes, &|_: &Plan| Ok(()), reporter, prompter, report)
 }
 

@@ -74,8 +74,19 @@ pub fn argocd(context: &Context, settings: &Settings, named: Option<&str>) -> Re
 
 /// The first line that the entry's token command prints.
 fn token(context: &Context, entry: &ServerEntry) -> Result<Option<SecretString>> {
-    let Some((program, arguments)) = entry.token_command.split_first() else { return Ok(None) };
-    let failed = |why: String| Error::new(ErrorKind::ArgoAuth, format!("The token command of the server {} {why}", entry.name));
+    if entry.token_command.is_empty() {
+        return Ok(None);
+    }
+    printed(context, &entry.token_command, &format!("the server {}", entry.name), ErrorKind::ArgoAuth).map(Some)
+}
+
+/// The first line that a token command (program and arguments) prints. `whose` says what it belongs to, `kind` what its failure means.
+///
+/// # Errors
+/// It cannot be started, fails, takes too long, or prints nothing.
+pub(super) fn printed(context: &Context, command: &[String], whose: &str, kind: ErrorKind) -> Result<SecretString> {
+    let failed = |why: String| Error::new(kind, format!("The token command of {whose} {why}"));
+    let Some((program, arguments)) = command.split_first() else { return Err(failed("is empty".to_owned())) };
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(context.environment.directory())
@@ -105,7 +116,7 @@ fn token(context: &Context, entry: &ServerEntry) -> Result<Option<SecretString>>
         return Err(failed(format!("failed ({status})")));
     }
     match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
-        Some(line) => Ok(Some(SecretString::from(line))),
+        Some(line) => Ok(SecretString::from(line)),
         None => Err(failed("printed nothing".to_owned())),
     }
 }

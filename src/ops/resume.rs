@@ -65,7 +65,7 @@ fn run(
         Wanted::Newest { services, environment } => Some((services.as_slice(), environment)),
         _ => None,
     };
-    let mut targets = targets_of(&session, repository, &commit, &facts)?;
+    let mut targets = targets_of(&session, repository, &commit, &facts, facts.parents.first())?;
     if let Some((services, environment)) = only {
         // All that were asked for, whichever of them the newest commit changed: at that commit each has a value that must run.
         let snapshot = repository.snapshot(&commit)?;
@@ -106,7 +106,7 @@ pub(super) fn targets_changed_by(session: &Session<'_>, repository: &ConfigRepos
 /// Those of Git and of the map.
 pub(super) fn watch_list_of(session: &Session<'_>, repository: &ConfigRepository, commit: &Sha) -> Result<Vec<Watched>> {
     let facts = repository.commit(commit)?;
-    let targets = targets_of(session, repository, commit, &facts)?;
+    let targets = targets_of(session, repository, commit, &facts, facts.parents.first())?;
     watch_list(repository, commit, facts.parents.first(), &targets)
 }
 
@@ -171,13 +171,17 @@ fn names(services: &[ServiceName]) -> String {
     services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The targets of a commit: those its trailers name, else those whose declared fields it changed, else those whose path holds a changed
-/// file (design section 3).
-fn targets_of(
+/// The targets of a commit: those its trailers name, else those whose declared fields it changed since `parent`, else those whose path
+/// holds a changed file (design section 3).
+///
+/// # Errors
+/// Those of Git and of the map.
+pub(super) fn targets_of(
     session: &Session<'_>,
     repository: &ConfigRepository,
     commit: &Sha,
     facts: &crate::git::CommitFacts,
+    parent: Option<&Sha>,
 ) -> Result<Vec<ResolvedTarget>> {
     let snapshot = repository.snapshot(commit)?;
     let tree = SnapshotTree(&snapshot);
@@ -188,11 +192,14 @@ fn targets_of(
             .map(|trailer| session.map.resolve(&trailer.target.service, &trailer.target.environment, &tree))
             .collect();
     }
-    let paths = repository.changed_paths(commit)?;
+    let paths = match parent {
+        Some(parent) if facts.parents.first() != Some(parent) => repository.paths_between(parent, commit)?,
+        _ => repository.changed_paths(commit)?,
+    };
     let touching = session.map.targets_touching(&paths, &tree)?;
     let mut by_field = Vec::new();
     for target in &touching.by_file {
-        if changes(repository, commit, facts.parents.first(), target)?.iter().any(FieldChange::is_change) {
+        if changes(repository, commit, parent, target)?.iter().any(FieldChange::is_change) {
             by_field.push(target.clone());
         }
     }
@@ -235,7 +242,15 @@ fn read(snapshot: &Snapshot<'_>, field: &crate::model::field::Field) -> Result<O
 }
 
 /// What to watch: each target with the values that the commit holds.
-fn watch_list(repository: &ConfigRepository, commit: &Sha, parent: Option<&Sha>, targets: &[ResolvedTarget]) -> Result<Vec<Watched>> {
+///
+/// # Errors
+/// Those of Git.
+pub(super) fn watch_list(
+    repository: &ConfigRepository,
+    commit: &Sha,
+    parent: Option<&Sha>,
+    targets: &[ResolvedTarget],
+) -> Result<Vec<Watched>> {
     targets
         .iter()
         .map(|target| {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::ci::CiRun;
 use super::deliver::{self, Delivered, Planner};
 use super::intent::ChosenIntent;
 use super::outcome::{self, Outcome};
 use super::plan::TargetWish;
+use super::pull_request::{self, Requested, Way};
 use super::session::Session;
 use super::verify::{self, Finished, Verification};
-use crate::config::map::{Delivery, Environment};
+use crate::config::map::Environment;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::ConfigRepository;
@@ -34,6 +37,10 @@ pub(super) struct Job<'a> {
     pub confirmed: bool,
     /// When the command began, on the clock that only goes forward.
     pub started: Duration,
+    /// The date of the commit: the same whichever way it goes.
+    pub created: Timestamp,
+    pub way: Way,
+    pub requests: &'a pull_request::Options,
 }
 
 /// How it ended.
@@ -42,6 +49,8 @@ pub(super) enum Ended {
     Dry(Plan),
     /// It went as far as asked.
     Written { commit: Sha, changed: bool, finished: Finished },
+    /// A pull request is open, which is as far as was asked; with what to do next.
+    Requested { advice: Vec<String> },
 }
 
 impl Ended {
@@ -49,6 +58,7 @@ impl Ended {
         match self {
             Self::Dry(plan) => Outcome { dry_run: Some(plan), ..Outcome::of(report, Vec::new()) },
             Self::Written { finished, .. } => Outcome::of(report, finished.advice),
+            Self::Requested { advice } => Outcome::of(report, advice),
         }
     }
 }
@@ -73,18 +83,6 @@ pub(super) fn check_message(text: Option<&str>) -> Result<()> {
     match SKIP_MARKERS.iter().find(|marker| lower.contains(*marker)) {
         Some(marker) => Err(Error::usage(format!("The message contains {marker}, which switches off every check of the forge"))),
         None => Ok(()),
-    }
-}
-
-/// Until windlass opens pull requests, a target that wants one is never pushed.
-pub(super) fn guard_delivery(delivery: Delivery, environment: &Environment, what: &str) -> Result<()> {
-    match delivery {
-        Delivery::Push | Delivery::Auto => Ok(()),
-        Delivery::PullRequest => Err(Error::new(
-            ErrorKind::Guard,
-            format!("{} takes {what} by pull request only, and this version of windlass opens none", environment.name),
-        )
-        .hint("Change the file\ton a branch of your own and open the pull request by hand")),
     }
 }
 
@@ -120,20 +118,50 @@ pub(super) fn write(
         }
         confirmed?;
     }
-    let delivered = deliver::deliver(job.session, job.repository, job.chosen, planner, &plan, reporter, job.started)?;
-    let (commit, changed) = match &delivered {
-        Delivered::Landed { commit, plan } => {
-            report.targets = plan.targets.iter().map(outcome::target_report).collect();
-            (commit.clone(), true)
-        }
-        Delivered::Already { commit } => (commit.clone(), true),
-        Delivered::Nothing { tip } => (tip.clone(), false),
+    let Some((commit, changed)) = by_its_way(job, planner, &plan, reporter, report)? else {
+        let link = report.pull_request.as_ref().map(|request| format!("Review it\t{}", request.url));
+        let resume = report.resume.as_ref().map(|command| format!("Resume\t{command}"));
+        return Ok(Ended::Requested { advice: link.into_iter().chain(resume).collect() });
     };
     report.recorded = Recorded::Yes;
     report.changed = changed;
     report.commit = Some(commit.to_string());
     let finished = verify::finish(verification, job.session, job.repository, &commit, changed, reporter, report)?;
     Ok(Ended::Written { commit, changed, finished })
+}
+
+/// Brings the plan into Git in the way that the map and the command want. The commit that stands, and whether this intent made it; `None`
+/// when a pull request is open and no more was asked for.
+fn by_its_way(
+    job: &Job<'_>,
+    planner: &dyn Planner,
+    plan: &Plan,
+    reporter: &dyn Reporter,
+    report: &mut RunReport,
+) -> Result<Option<(Sha, bool)>> {
+    if job.way != Way::Request {
+        match deliver::deliver(job.session, job.repository, job.chosen, planner, plan, reporter, job.started, job.created) {
+            Ok(Delivered::Landed { commit, plan }) => {
+                report.targets = plan.targets.iter().map(outcome::target_report).collect();
+                return Ok(Some((commit, true)));
+            }
+            Ok(Delivered::Already { commit }) => return Ok(Some((commit, true))),
+            Ok(Delivered::Nothing { tip }) => return Ok(Some((tip, false))),
+            Err(error) if error.kind() == ErrorKind::Protected && job.way == Way::PushElseRequest => {
+                let branch = job.repository.branch();
+                reporter.report(&Event::Note(format!("{branch} is protected: the same change goes by pull request")));
+            }
+            Err(error) if error.kind() == ErrorKind::Protected => {
+                return Err(error.hint("By pull request\tthe same command with --pr, or delivery: auto in windlass.yaml"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(match pull_request::deliver(job, planner, plan, reporter, report)? {
+        Requested::Landed(commit) | Requested::Already(commit) => Some((commit, true)),
+        Requested::Nothing(tip) => Some((tip, false)),
+        Requested::Open => None,
+    })
 }
 
 /// Asks what needs a person: a protected environment, and rejected credentials of Argo CD.

@@ -274,6 +274,19 @@ impl Renderer {
             Event::AlreadyRecorded { commit, branch } => {
                 self.say(state, Mark::Done, "Recorded", &format!("{} on {branch} already, by this very intent", commit.short()), None);
             }
+            Event::HeadPushed { branch, commit } => {
+                self.say(state, Mark::Done, "Pushed", &format!("{} to {branch}", commit.short()), None);
+            }
+            Event::PullRequestOpen { name, url, created } => {
+                let verb = if *created { "Opened" } else { "Found" };
+                self.say(state, Mark::Done, verb, &format!("{name}  {}", sanitise::line(url)), None);
+            }
+            Event::PullRequestWaiting { name, why, elapsed } => {
+                self.say(state, Mark::Moving, "Waiting", &format!("{name}: {}", sanitise::line(why)), Some(*elapsed));
+            }
+            Event::Merged { name, commit, branch, elapsed } => {
+                self.say(state, Mark::Done, "Merged", &format!("{name} as {} on {branch}", commit.short()), Some(*elapsed));
+            }
             Event::NothingToChange { branch, tip, .. } => {
                 self.say(
                     state,

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::git::ConfigRepository;
 use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
 use crate::model::intent::{IntentId, Operation, Until};
-use crate::model::names::{EnvironmentName, ServiceName};
+use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::release::Release;
 use crate::model::report::{Recorded, RunReport};
 use crate::model::revision::Sha;
@@ -22,6 +22,7 @@ use crate::model::revision::Sha;
 use super::history::{self, Query};
 use super::intent::{self, ChosenIntent};
 use super::outcome::{self, Outcome};
+use super::pull_request;
 use super::revert::TakeBack;
 use super::session::{Session, SnapshotTree};
 use super::verify::{self, Verification};
@@ -83,6 +84,8 @@ pub struct Request {
     pub dry_run: bool,
     /// `--yes`
     pub confirmed: bool,
+    /// What is wanted of the pull request, where there is one.
+    pub requests: pull_request::Options,
 }
 
 /// Rolls back. Whatever happens, the outcome carries the result object.
@@ -127,7 +130,7 @@ fn run(
     let named = name_target(session, request, prompter)?;
     let request = named.as_ref().unwrap_or(request);
     let scope = Scope::find(session, request)?;
-    write::guard_delivery(scope.environment.rollback_delivery, &scope.environment, "rollbacks")?;
+    let way = pull_request::way(scope.environment.rollback_delivery, &request.requests, &scope.environment)?;
     write::check_message(request.reason.as_deref())?;
     let repository = scope.repository(session);
     let chosen = choose(session.context, request, &scope);
@@ -172,6 +175,9 @@ fn run(
         trailers,
     };
     let wishes = planner.wishes();
+    let targets: Vec<Target> = scope.targets.iter().map(|target| target.target.clone()).collect();
+    let chosen = pull_request::continued(session, repository, way, &targets, chosen, &mut planner)?;
+    report.intent = Some(chosen.id.to_string());
     let job = Job {
         session,
         repository,
@@ -183,6 +189,9 @@ fn run(
         dry_run: request.dry_run,
         confirmed: request.confirmed,
         started,
+        created: session.context.clock.now(),
+        way,
+        requests: &request.requests,
     };
     write::write(&job, &mut planner, &wishes, &|_| Ok(()), reporter, prompter, report)
 }

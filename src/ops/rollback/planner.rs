@@ -5,6 +5,7 @@ use crate::config::targets::ResolvedTarget;
 use crate::error::Result;
 use crate::git::{ConfigRepository, Snapshot};
 use crate::model::field::FieldChange;
+use crate::model::intent::IntentId;
 use crate::model::plan::{FileEdit, Plan, TargetChange};
 use crate::model::release::{OldHealth, Trailers};
 use crate::model::revision::Sha;
@@ -116,6 +117,10 @@ impl Planner for RollbackPlanner<'_> {
             }
         }
         Ok(changes)
+    }
+
+    fn carry(&mut self, intent: &IntentId) {
+        self.trailers.intent = intent.clone();
     }
 
     fn note(&mut self, health: Vec<OldHealth>) {

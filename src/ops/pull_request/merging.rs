@@ -1,0 +1,525 @@
+//! From an open pull request to the commit that landed: asks for the merge as the team wants it, and looks into Git before and after
+//! everything the forge says.
+
+use std::time::Duration;
+
+use super::head::{self, Asked};
+use super::landed::{self, Goal};
+use crate::context::Deadline;
+use crate::error::{Error, ErrorKind, Result};
+use crate::forge::Forge;
+use crate::forge::request::{Awaits, Merge, MergeOutcome, PullRequest, Scheduling, State, Status};
+use crate::git::ConfigRepository;
+use crate::model::event::{Event, Reporter};
+use crate::model::pull_request::{MergeMode, PullRequestSettings};
+use crate::model::report::Recorded;
+use crate::model::revision::Sha;
+use crate::ops::deliver::Planner;
+use crate::ops::outcome;
+use crate::ops::session::Session;
+
+/// The first pause between two looks, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long "try again later" is believed to pass by itself (forges/facts.md 5), and an answer that was lost may still come true.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// How long a merge that the forge reports may take to show on the branch.
+const SHOWING: Duration = Duration::from_secs(30);
+/// How often the head may be said to have moved, although it is ours.
+const MOST_MOVES: usize = 5;
+/// After so many looks with nothing missing, a scheduled merge is done by hand: Forgejo forgets some (forges/facts.md 4).
+const FORGOTTEN: usize = 3;
+
+/// One pull request on its way.
+pub(super) struct Merging<'a> {
+    pub session: &'a Session<'a>,
+    pub repository: &'a ConfigRepository,
+    pub forge: &'a dyn Forge,
+    pub goal: &'a Goal<'a>,
+    /// Plans anew when the branch has to be moved; absent where somebody else's request is only waited for.
+    pub planner: Option<&'a dyn Planner>,
+    pub settings: &'a PullRequestSettings,
+    pub created: jiff::Timestamp,
+    /// Ask for the merge once, and do not wait for it.
+    pub only_ask: bool,
+    pub number: u64,
+    pub url: String,
+    /// What our branch holds; absent where nobody knows what the request was made on.
+    pub asked: Option<Asked>,
+    pub reporter: &'a dyn Reporter,
+}
+
+/// What is remembered from look to look.
+#[derive(Default)]
+struct Memory {
+    /// The forge will do it by itself.
+    scheduled: bool,
+    ready_looks: usize,
+    moves: usize,
+    /// Until when nothing is asked for, because an answer was lost.
+    hold: Option<Deadline>,
+    /// Until when "try again later" is believed.
+    patience: Option<Deadline>,
+    /// Until when a merge that was reported must show.
+    showing: Option<Deadline>,
+    /// What was said last.
+    said: String,
+    /// Why the forge could not be asked, the last time.
+    silent: Option<Error>,
+    /// That something was asked for.
+    acted: bool,
+}
+
+/// What one look comes to.
+enum Look {
+    /// Go on; what it waits for.
+    Wait(String),
+    /// Look again at once.
+    Again,
+}
+
+impl Merging<'_> {
+    fn name(&self) -> String {
+        self.forge.words().named(self.number)
+    }
+
+    /// Goes on until the change stands on the branch. `None`: it was only to be asked for, and is.
+    ///
+    /// # Errors
+    /// Kind 33 and 34 from the pull request, 30 to 32 from the forge, 10 to 14 from Git; whether it is open still stands in the error.
+    pub(super) fn run(&mut self) -> Result<Option<Sha>> {
+        let (context, deadline) = (self.session.context, self.session.deadline.clone());
+        let started = context.clock.monotonic();
+        let mut memory = Memory::default();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(signal) = context.cancel.signal() {
+                return Err(self.open(outcome::interrupted(signal), format!("Stopped waiting; {} stays open", self.name())));
+            }
+            let mut why = match self.landed(None) {
+                Ok(Some(commit)) => return Ok(Some(self.arrived(commit, started)?)),
+                Ok(None) => None,
+                // What is merged is merged; Git is asked again.
+                Err(error) if error.kind() == ErrorKind::GitUnavailable => Some(error.message().to_owned()),
+                Err(error) => return Err(error),
+            };
+            let mut again = false;
+            if why.is_none() {
+                match self.look(&mut memory)? {
+                    Look::Wait(reason) => why = Some(reason),
+                    Look::Again => again = true,
+                }
+            }
+            if self.only_ask && memory.acted && memory.showing.is_none() && memory.hold.is_none() && !again {
+                return Ok(None);
+            }
+            if let Some(why) = why.filter(|why| !memory.said.contains(why.as_str())) {
+                let elapsed = context.clock.monotonic().saturating_sub(started);
+                self.reporter.report(&Event::PullRequestWaiting { name: self.name(), why: why.clone(), elapsed });
+                memory.said = why;
+            }
+            if deadline.has_passed() {
+                return Err(self.too_late(memory));
+            }
+            if again {
+                pause = FIRST_PAUSE;
+                continue;
+            }
+            let jitter = 0.75 + 0.5 * context.random.fraction();
+            context.clock.wait(pause.mul_f64(jitter).min(deadline.left()), &context.cancel);
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The commit that landed, as Git has it now.
+    fn landed(&self, request: Option<&PullRequest>) -> Result<Option<Sha>> {
+        let tip = self.repository.fetch(&self.session.deadline.at_most(Duration::from_secs(60)))?.commit;
+        match (&self.asked, request) {
+            (Some(asked), _) => landed::between(self.session, self.repository, self.goal, &asked.base, &tip),
+            (None, Some(request)) => landed::merged(self.session, self.repository, self.goal, request, None, &tip),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The change stands on the branch.
+    fn arrived(&self, commit: Sha, started: Duration) -> Result<Sha> {
+        let elapsed = self.session.context.clock.monotonic().saturating_sub(started);
+        let branch = self.repository.branch().clone();
+        self.reporter.report(&Event::Merged { name: self.name(), commit: commit.clone(), branch, elapsed });
+        let still_open = self.forge.read(self.number, &self.session.deadline.at_most(PATIENCE));
+        if still_open.is_ok_and(|status| status.request.state == State::Open) {
+            self.reporter.report(&Event::Warning(format!(
+                "{} shows {} as open, although {} holds all it asks for; merging it again would be wrong",
+                self.forge.words().forge,
+                self.name(),
+                commit.short()
+            )));
+        }
+        Ok(commit)
+    }
+
+    /// Takes our branch away once it is merged, if the forge has not.
+    pub(super) fn tidy(&self) {
+        if let Some(asked) = &self.asked {
+            // It is over; that it stays is no harm.
+            let _ = self.repository.move_head(&asked.branch, Some(&asked.commit), None, &self.session.deadline.at_most(PATIENCE));
+        }
+    }
+
+    /// Asks the forge once, and does what is to be done.
+    fn look(&mut self, memory: &mut Memory) -> Result<Look> {
+        let deadline = self.session.deadline.clone();
+        let forge = self.forge.words().forge;
+        let status = match self.forge.read(self.number, &deadline) {
+            Ok(status) => status,
+            // A short absence is nothing that a person could do something about.
+            Err(error) if error.kind() == ErrorKind::ForgeUnavailable => {
+                memory.silent = Some(error);
+                return Ok(Look::Wait(format!("{forge} does not answer")));
+            }
+            Err(error) => return Err(self.still_open(error)),
+        };
+        memory.silent = None;
+        let wanted = self.repository.branch();
+        if status.request.base_branch != wanted.as_str() {
+            let why = format!("{} goes to {} now, and not to {wanted}", self.name(), status.request.base_branch);
+            return Err(self.failed(&[why]));
+        }
+        match &status.request.state {
+            State::Merged => {
+                if self.asked.is_none() && self.landed(Some(&status.request))?.is_some() {
+                    return Ok(Look::Again);
+                }
+                let showing = memory.showing.get_or_insert_with(|| deadline.at_most(SHOWING));
+                if showing.has_passed() {
+                    let why = format!("{} is merged, says {forge}, and no commit on {wanted} has its values", self.name());
+                    return Err(Error::new(ErrorKind::PullRequestFailed, why).hint(format!("Look\t{}", self.url)));
+                }
+                return Ok(Look::Wait(format!("merged, says {forge}; not on {wanted} yet")));
+            }
+            State::Closed => {
+                let why = format!("{} was closed without a merge, and is not opened again by itself", self.name());
+                return Err(Error::new(ErrorKind::PullRequestFailed, why)
+                    .hint(format!("Look\t{}", self.url))
+                    .hint("Ask anew\tthe same command with another --intent"));
+            }
+            State::Open | State::Unknown(_) => {}
+        }
+        self.check_head(&status)?;
+        if status.conflict == Some(true)
+            && let Some(moved) = self.out_of_conflict()?
+        {
+            self.asked = Some(moved);
+            return Ok(Look::Wait("moved onto the tip of the branch".to_owned()));
+        }
+        if let Some(hold) = &memory.hold {
+            if !hold.has_passed() {
+                return Ok(Look::Wait("the answer to the merge was lost; looking whether it came true".to_owned()));
+            }
+            memory.hold = None;
+        }
+        match self.settings.merge {
+            MergeMode::None => self.wait_for_somebody(&status),
+            _ if memory.scheduled => self.scheduled(&status, memory),
+            MergeMode::Queue => {
+                memory.acted = true;
+                self.schedule(&status, memory, true)
+            }
+            MergeMode::Now | MergeMode::Auto => {
+                memory.acted = true;
+                self.merge(&status, memory)
+            }
+        }
+    }
+
+    /// Nothing but our commit is ever merged by us.
+    fn check_head(&self, status: &Status) -> Result<()> {
+        let Some(asked) = &self.asked else { return Ok(()) };
+        let there = &status.request.head_sha;
+        if there.is_empty() || *there == asked.commit.as_str() {
+            return Ok(());
+        }
+        if self.planner.is_none() {
+            let why = format!("{} has other commits than when this wait began", self.name());
+            return Err(self.open(ErrorKind::PullRequestFailed, why));
+        }
+        // Lists may lag behind; Git does not.
+        match self.repository.head(&asked.branch, &self.session.deadline)? {
+            Some(now) if now != asked.commit => {
+                let head = crate::git::Head { branch: asked.branch.clone(), commit: now.clone() };
+                self.repository.bring(&[head], &self.session.deadline)?;
+                Err(head::foreign(self.repository, &asked.branch, &now).hint(format!("Look\t{}", self.url)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A conflict that the forge reports: where Git sees one too, the commit is made anew on the tip; `None` where Git sees none.
+    fn out_of_conflict(&self) -> Result<Option<Asked>> {
+        let (Some(asked), Some(planner)) = (&self.asked, self.planner) else {
+            return Err(self.failed(&[format!("it is in conflict with {}", self.repository.branch())]));
+        };
+        let tip = self.repository.fetch(&self.session.deadline)?.commit;
+        if !head::conflicts(self.repository, asked, &tip)? {
+            return Ok(None);
+        }
+        head::rebuild(self.session, self.repository, planner, asked, &tip, self.created)
+            .map(Some)
+            .map_err(|error| error.hint(format!("Look\t{}", self.url)))
+    }
+
+    fn wait_for_somebody(&self, status: &Status) -> Result<Look> {
+        let failed: Vec<String> = status
+            .checks
+            .iter()
+            .filter(|check| check.required == Some(true) && check.state == crate::forge::request::CheckState::Failed)
+            .map(|check| format!("the check {} failed", check.name))
+            .collect();
+        if !failed.is_empty() {
+            return Err(self.failed(&failed));
+        }
+        let open = if status.request.draft { "a draft" } else { "open" };
+        Ok(Look::Wait(match (status.approvals_missing.filter(|missing| *missing > 0), status.pending_checks().as_slice()) {
+            (Some(1), _) => format!("{open}, 1 approval is missing"),
+            (Some(missing), _) => format!("{open}, {missing} approvals are missing"),
+            (None, []) => format!("{open}, waiting for somebody to merge it"),
+            (None, pending) => format!("{open}, checks are running: {}", pending.join(", ")),
+        }))
+    }
+
+    fn request(&self, status: &Status) -> Result<Merge> {
+        let head_sha = self.asked.as_ref().map_or_else(|| status.request.head_sha.clone(), |asked| asked.commit.to_string());
+        let message = self.asked.as_ref().map(|asked| asked.message.clone()).unwrap_or_default();
+        let parts = super::text::Message::of(&message);
+        let repository = self.forge.repository(&self.session.deadline)?;
+        let method = self.settings.method.unwrap_or(repository.default_method);
+        if !repository.allows(method) {
+            let allowed: Vec<String> = repository.methods.iter().map(ToString::to_string).collect();
+            return Err(Error::new(ErrorKind::PullRequestFailed, format!("{} does not allow to merge by {method}", repository.path))
+                .with_recorded(Recorded::Pr)
+                .hint(format!("It allows\t{}", allowed.join(", "))));
+        }
+        Ok(Merge { method, head_sha, title: parts.subject.to_owned(), message: parts.rest.to_owned(), delete_branch: true })
+    }
+
+    fn merge(&mut self, status: &Status, memory: &mut Memory) -> Result<Look> {
+        let merge = self.request(status)?;
+        let deadline = self.session.deadline.clone();
+        let outcome = self.forge.merge(self.number, &merge, &deadline).map_err(|error| self.still_open(error))?;
+        tracing::debug!(?outcome, "merge");
+        let waits_by_itself = self.settings.merge == MergeMode::Auto;
+        match outcome {
+            MergeOutcome::Merged(_) => {
+                memory.showing.get_or_insert_with(|| deadline.at_most(SHOWING));
+                Ok(Look::Again)
+            }
+            MergeOutcome::Unknown(why) => {
+                memory.hold = Some(deadline.at_most(PATIENCE));
+                Ok(Look::Wait(format!("whether it was merged is not known ({why})")))
+            }
+            MergeOutcome::HeadMoved => {
+                memory.moves += 1;
+                if memory.moves > MOST_MOVES {
+                    return Err(self.failed(&["the forge says that the head of the branch moved".to_owned()]));
+                }
+                Ok(Look::Wait("the forge has not seen our commit yet".to_owned()))
+            }
+            MergeOutcome::QueueRequired(why) if waits_by_itself => {
+                tracing::debug!(why, "a queue is required");
+                self.schedule(status, memory, true)
+            }
+            MergeOutcome::QueueRequired(why) => Err(self
+                .failed(&[format!("it has to go through the merge queue: {why}")])
+                .hint("Through the queue\tthe same command with --merge queue")),
+            MergeOutcome::NotReady(awaits, why) => self.not_ready(status, memory, awaits, why),
+            MergeOutcome::Never(reasons) => {
+                // Another client may have been quicker.
+                if self.landed(None)?.is_some() {
+                    return Ok(Look::Again);
+                }
+                match self.out_of_conflict_or_behind(&reasons)? {
+                    Some(moved) => {
+                        self.asked = Some(moved);
+                        Ok(Look::Wait("moved onto the tip of the branch".to_owned()))
+                    }
+                    None => Err(self.failed(&reasons)),
+                }
+            }
+        }
+    }
+
+    /// A refusal that a commit on the newer tip may end: a conflict that Git sees, or a branch that is behind.
+    fn out_of_conflict_or_behind(&self, reasons: &[String]) -> Result<Option<Asked>> {
+        let (Some(asked), Some(planner)) = (&self.asked, self.planner) else { return Ok(None) };
+        let tip = self.repository.fetch(&self.session.deadline)?.commit;
+        if tip == asked.base {
+            return Ok(None);
+        }
+        let behind = reasons.iter().any(|reason| {
+            let reason = reason.to_lowercase();
+            ["behind", "out-of-date", "out of date", "outdated", "fast-forward", "need rebase", "rebase"]
+                .iter()
+                .any(|word| reason.contains(word))
+        });
+        if !behind && !head::conflicts(self.repository, asked, &tip)? {
+            return Ok(None);
+        }
+        head::rebuild(self.session, self.repository, planner, asked, &tip, self.created)
+            .map(Some)
+            .map_err(|error| error.hint(format!("Look\t{}", self.url)))
+    }
+
+    fn not_ready(&mut self, status: &Status, memory: &mut Memory, awaits: Awaits, why: String) -> Result<Look> {
+        let auto = self.settings.merge == MergeMode::Auto;
+        let failed: Vec<String> = status.failed_checks().iter().map(|name| format!("the check {name} failed")).collect();
+        match awaits {
+            Awaits::Forge => {
+                let patience = memory.patience.get_or_insert_with(|| self.session.deadline.at_most(PATIENCE));
+                if !patience.has_passed() {
+                    return Ok(Look::Wait(why));
+                }
+                // It does not pass by itself: Git says what stands in the way (forges/facts.md 5).
+                match self.out_of_conflict_or_behind(std::slice::from_ref(&why))? {
+                    Some(moved) => {
+                        memory.patience = None;
+                        self.asked = Some(moved);
+                        Ok(Look::Wait("moved onto the tip of the branch".to_owned()))
+                    }
+                    None if !failed.is_empty() => Err(self.failed(&failed)),
+                    None => Ok(Look::Wait(why)),
+                }
+            }
+            Awaits::Checks if !failed.is_empty() => Err(self.failed(&failed)),
+            Awaits::Checks if !auto => Ok(Look::Wait(match status.pending_checks().as_slice() {
+                [] => why,
+                pending => format!("checks are running: {}", pending.join(", ")),
+            })),
+            Awaits::Approval if !auto => {
+                let missing = status.approvals_missing.filter(|missing| *missing > 0);
+                let reason =
+                    missing.map_or_else(|| "an approval is missing".to_owned(), |missing| format!("approvals are missing: {missing}"));
+                Err(self
+                    .failed(&[format!("{reason} ({why})")])
+                    .hint("When it is approved\tthe same command again, or --merge auto, which leaves it to the forge"))
+            }
+            Awaits::Checks | Awaits::Approval => self.schedule(status, memory, false),
+            Awaits::Person => {
+                if let Some(moved) = self.out_of_conflict_or_behind(std::slice::from_ref(&why))? {
+                    self.asked = Some(moved);
+                    return Ok(Look::Wait("moved onto the tip of the branch".to_owned()));
+                }
+                if !failed.is_empty() {
+                    return Err(self.failed(&failed));
+                }
+                if auto { self.schedule(status, memory, false) } else { Err(self.failed(&[why])) }
+            }
+        }
+    }
+
+    /// Leaves the merge to the forge: when nothing is missing, or in its queue.
+    fn schedule(&mut self, status: &Status, memory: &mut Memory, queue: bool) -> Result<Look> {
+        let merge = self.request(status)?;
+        let deadline = self.session.deadline.clone();
+        let asked = if queue {
+            self.forge.enqueue(self.number, &merge, &deadline)
+        } else {
+            self.forge.enable_auto_merge(self.number, &merge, &deadline)
+        };
+        let scheduling = asked.map_err(|error| self.still_open(error))?;
+        tracing::debug!(?scheduling, queue, "schedule");
+        let by = if queue { "in the merge queue" } else { "the forge merges it when nothing is missing" };
+        match scheduling {
+            Scheduling::Scheduled | Scheduling::Already => {
+                memory.scheduled = true;
+                Ok(Look::Wait(by.to_owned()))
+            }
+            Scheduling::Merged(_) => {
+                memory.showing.get_or_insert_with(|| deadline.at_most(SHOWING));
+                Ok(Look::Again)
+            }
+            Scheduling::NotNeeded(why) if !queue => Ok(Look::Wait(why)),
+            Scheduling::NotNeeded(why) => Err(self.failed(&[why])),
+            Scheduling::Unsupported(why) if queue => {
+                Err(self.failed(&[format!("there is no merge queue: {why}")]).hint("At once\tthe same command with --merge now"))
+            }
+            // What the forge cannot do by itself, this run does for as long as it waits.
+            Scheduling::Unsupported(why) => Ok(Look::Wait(format!("this run merges it when nothing is missing ({why})"))),
+            Scheduling::NotReady(why) => Ok(Look::Wait(why)),
+            Scheduling::Unknown(why) => {
+                memory.hold = Some(deadline.at_most(PATIENCE));
+                Ok(Look::Wait(format!("whether it is scheduled is not known ({why})")))
+            }
+            Scheduling::HeadMoved => {
+                memory.moves += 1;
+                if memory.moves > MOST_MOVES {
+                    return Err(self.failed(&["the forge says that the head of the branch moved".to_owned()]));
+                }
+                Ok(Look::Wait("the forge has not seen our commit yet".to_owned()))
+            }
+            Scheduling::Never(reasons) => Err(self.failed(&reasons)),
+        }
+    }
+
+    /// The forge will merge it: watched, and helped where it forgets.
+    fn scheduled(&mut self, status: &Status, memory: &mut Memory) -> Result<Look> {
+        let failed: Vec<String> = status
+            .checks
+            .iter()
+            .filter(|check| check.required == Some(true) && check.state == crate::forge::request::CheckState::Failed)
+            .map(|check| format!("the check {} failed", check.name))
+            .collect();
+        if !failed.is_empty() {
+            return Err(self.failed(&failed));
+        }
+        let missing = status.approvals_missing.unwrap_or(0) > 0 || !status.pending_checks().is_empty() || status.queued.is_some();
+        memory.ready_looks = if missing { 0 } else { memory.ready_looks + 1 };
+        if memory.ready_looks >= FORGOTTEN && self.settings.merge == MergeMode::Auto {
+            memory.ready_looks = 0;
+            return self.merge(status, memory);
+        }
+        Ok(Look::Wait(
+            match (&status.queued, status.pending_checks().as_slice(), status.approvals_missing.filter(|missing| *missing > 0)) {
+                (Some(state), _, _) => format!("in the merge queue ({state})"),
+                (None, _, Some(missing)) => format!("the forge merges it when it is approved ({missing} missing)"),
+                (None, [], None) => "the forge merges it when nothing is missing".to_owned(),
+                (None, pending, None) => format!("the forge merges it when these checks pass: {}", pending.join(", ")),
+            },
+        ))
+    }
+
+    /// It will not be merged as it is: kind 33, and it stays open.
+    fn failed(&self, reasons: &[String]) -> Error {
+        let why = if reasons.is_empty() { "the forge gives no reason".to_owned() } else { reasons.join("; ") };
+        Error::new(ErrorKind::PullRequestFailed, format!("{} cannot be merged: {why}", self.name()))
+            .with_recorded(Recorded::Pr)
+            .hint(format!("Look\t{}", self.url))
+    }
+
+    /// Any other failure while it is open.
+    fn still_open(&self, error: Error) -> Error {
+        error.with_recorded(Recorded::Pr).hint(format!("{} is open\t{}", self.name(), self.url))
+    }
+
+    fn open(&self, kind: ErrorKind, sentence: String) -> Error {
+        Error::new(kind, sentence).with_recorded(Recorded::Pr).hint(format!("Look\t{}", self.url)).hint(format!(
+            "Resume\twindlass wait --pr {}{}",
+            self.url,
+            self.session.settings.resume_flags()
+        ))
+    }
+
+    /// The deadline has passed.
+    fn too_late(&self, memory: Memory) -> Error {
+        match memory.silent {
+            Some(error) => self.still_open(error),
+            None => self.open(
+                ErrorKind::PullRequestOpen,
+                format!(
+                    "{} is still open at the deadline: {}",
+                    self.name(),
+                    if memory.said.is_empty() { "nobody merged it" } else { &memory.said }
+                ),
+            ),
+        }
+    }
+}
