@@ -30,7 +30,7 @@ impl<'a> Scene<'a> {
     fn open(context: &'a Context, ui: &'a Ui, title: &str, explanation: &str, faults: &[Fault]) -> Result<Self> {
         ui.heading(title);
         ui.paragraph(explanation);
-        let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()) })?;
+        let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()), ..Options::default() })?;
         Ok(Self { context, ui, sandbox })
     }
 

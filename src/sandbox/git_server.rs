@@ -34,6 +34,8 @@ pub struct ServerOptions {
     pub lose_first_push_response: bool,
     /// How long each answer is held back.
     pub delay: Duration,
+    /// What else is served at this address: a forge's API.
+    pub beside: Option<Router>,
 }
 
 /// One request that was answered.
@@ -77,7 +79,7 @@ impl GitServer {
     ///
     /// # Errors
     /// Environment: git, or its `http-backend`, is not there; no port can be had.
-    pub fn serve(root: &Path, options: ServerOptions) -> Result<Self> {
+    pub fn serve(root: &Path, mut options: ServerOptions) -> Result<Self> {
         let environment = crate::context::Environment::of_process();
         let path = environment.get_os("PATH").map(ToOwned::to_owned).unwrap_or_default();
         let missing = |why: String| {
@@ -89,6 +91,7 @@ impl GitServer {
         if !backend.is_file() {
             return Err(missing(format!("{} is not there", backend.display())));
         }
+        let beside = options.beside.take().unwrap_or_default();
         let shared = Arc::new(Shared {
             root: root.to_owned(),
             backend,
@@ -97,7 +100,7 @@ impl GitServer {
             response_lost: AtomicBool::new(false),
             log: Mutex::default(),
         });
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
+        let router = beside.merge(Router::new().fallback(serve).with_state(Arc::clone(&shared)));
         Ok(Self { server: Server::start(router)?, shared })
     }
 

@@ -3,6 +3,7 @@
 pub mod argocd;
 pub mod clock;
 pub mod fault;
+pub mod forge;
 pub mod git_server;
 mod repository;
 pub mod run;
@@ -32,15 +33,20 @@ const SLOW: Duration = Duration::from_millis(40);
 pub struct Options {
     /// The faults that are played.
     pub faults: Faults,
+    /// Deliver by pull requests on this forge.
+    pub forge: Option<forge::Kind>,
 }
 
 /// A running platform. Dropping it ends it and takes everything away.
 pub struct Sandbox {
-    folder: tempfile::TempDir,
+    // Held for its end, which takes it away.
+    _folder: tempfile::TempDir,
     git: Option<GitServer>,
     // The server ends before the simulator that it asks.
     argocd_server: Option<Server>,
     argocd: Option<Simulator>,
+    forge: Option<forge::Simulator>,
+    bare: PathBuf,
     environment: Vec<(String, String)>,
 }
 
@@ -81,13 +87,29 @@ impl Sandbox {
     pub fn start(options: &Options) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("windlass-sandbox-").tempdir().map_err(failed)?;
         let root = folder.path().join("git");
-        let bare = root.join("config.git");
-        fs::create_dir(&root).map_err(failed)?;
-        repository::make(&bare)?;
+        // A repository on a forge has an owner.
+        let path = if options.forge.is_some() { forge::PATH } else { "config.git" };
+        let bare = root.join(path);
+        fs::create_dir_all(bare.parent().unwrap_or(&root)).map_err(failed)?;
+        repository::make(&bare, options.forge.is_some())?;
         let faults = &options.faults;
         if faults.has(Fault::PushRejected) {
             reject_pushes(&bare).map_err(failed)?;
+        } else if faults.has(Fault::BranchProtected) {
+            forge::protect(&bare, options.forge.unwrap_or(forge::Kind::GitHub)).map_err(failed)?;
         }
+        let clock = SimulatedClock::new(Arc::new(SystemClock::new()), TIME_SCALE);
+        let forge_token = SystemRandom.hex(20);
+        let forge = match options.forge {
+            Some(kind) => Some(forge::Simulator::start(&forge::Settings {
+                kind,
+                repository: bare.clone(),
+                faults: faults.clone(),
+                clock: clock.clone(),
+                token: forge_token.clone(),
+            })?),
+            None => None,
+        };
         let git_token = SystemRandom.hex(16);
         let git = if faults.has(Fault::GitDown) {
             None
@@ -96,14 +118,19 @@ impl Sandbox {
             let delay = if faults.has(Fault::Slow) { SLOW } else { Duration::ZERO };
             Some(GitServer::serve(
                 &root,
-                ServerOptions { credentials, lose_first_push_response: faults.has(Fault::PushResponseLost), delay },
+                ServerOptions {
+                    credentials,
+                    lose_first_push_response: faults.has(Fault::PushResponseLost),
+                    delay,
+                    beside: forge.as_ref().map(forge::Simulator::router),
+                },
             )?)
         };
         let git_address = match &git {
             Some(server) => server.address(),
             None => server::refused()?,
         };
-        let url = format!("http://{git_address}/config.git");
+        let url = format!("http://{git_address}/{path}");
         let argocd_token = token(&SystemRandom.hex(16));
         let (argocd, argocd_server) = if faults.has(Fault::ArgocdDown) {
             (None, None)
@@ -114,7 +141,7 @@ impl Sandbox {
                 branch: "main".to_owned(),
                 applications: seeds(),
                 faults: faults.clone(),
-                clock: SimulatedClock::new(Arc::new(SystemClock::new()), TIME_SCALE),
+                clock,
                 token: argocd_token.clone(),
             })?;
             let server = Server::start(simulator.router())?;
@@ -143,8 +170,12 @@ impl Sandbox {
             ("ARGOCD_OPTS", String::new()),
             ("ARGOCD_CONFIG_DIR", text(&argocd_folder)),
         ];
-        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Self { folder, git, argocd_server, argocd, environment })
+        let mut environment: Vec<(String, String)> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if forge.is_some() {
+            // The first place where a token is looked for, whatever the forge.
+            environment.push(("WINDLASS_FORGE_TOKEN".to_owned(), forge_token));
+        }
+        Ok(Self { _folder: folder, git, argocd_server, argocd, forge, bare, environment })
     }
 
     /// The variables that make every windlass command in it just work.
@@ -156,7 +187,7 @@ impl Sandbox {
     /// The bare config repository.
     #[must_use]
     pub fn repository(&self) -> PathBuf {
-        self.folder.path().join("git/config.git")
+        self.bare.clone()
     }
 
     /// The requests that the Git server answered.
@@ -169,6 +200,12 @@ impl Sandbox {
     #[must_use]
     pub fn git_pushes(&self) -> usize {
         self.git.as_ref().map_or(0, GitServer::pushes)
+    }
+
+    /// The simulated forge, for what people do on it; absent without pull requests.
+    #[must_use]
+    pub fn forge(&self) -> Option<&forge::Simulator> {
+        self.forge.as_ref()
     }
 
     /// The simulated Argo CD, for what an operator does to it; absent with the fault `argocd-down`.

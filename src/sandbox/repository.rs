@@ -21,12 +21,12 @@ fn failed(error: &git2::Error) -> Error {
     Error::new(ErrorKind::Environment, format!("The sandbox's config repo could not be made: {}", error.message()))
 }
 
-/// Makes the bare repository.
-pub(super) fn make(path: &Path) -> Result<()> {
-    write(path).map_err(|error| failed(&error))
+/// Makes the bare repository; on a forge, deliveries are pull requests, and branches other than main come, change and go.
+pub(super) fn make(path: &Path, on_forge: bool) -> Result<()> {
+    write(path, on_forge).map_err(|error| failed(&error))
 }
 
-fn write(path: &Path) -> Result<(), git2::Error> {
+fn write(path: &Path, on_forge: bool) -> Result<(), git2::Error> {
     let mut options = RepositoryInitOptions::new();
     options.bare(true).initial_head("main").external_template(false);
     let repository = Repository::init_opts(path, &options)?;
@@ -35,15 +35,15 @@ fn write(path: &Path) -> Result<(), git2::Error> {
         ("http.receivepack", true),
         ("uploadpack.allowFilter", true),
         ("uploadpack.allowAnySHA1InWant", true),
-        ("receive.denyNonFastForwards", true),
-        ("receive.denyDeletes", true),
+        ("receive.denyNonFastForwards", !on_forge),
+        ("receive.denyDeletes", !on_forge),
     ] {
         config.set_bool(key, value)?;
     }
     config.set_i32("gc.auto", 0)?;
     let empty = repository.find_tree(repository.treebuilder(None)?.write()?)?;
     let mut update = TreeUpdateBuilder::new();
-    for (file, text) in files() {
+    for (file, text) in files(on_forge) {
         update.upsert(file, repository.blob(text.as_bytes())?, FileMode::Blob);
     }
     let tree = repository.find_tree(update.create_updated(&repository, &empty)?)?;
@@ -53,8 +53,22 @@ fn write(path: &Path) -> Result<(), git2::Error> {
     Ok(())
 }
 
-fn files() -> Vec<(String, String)> {
-    let mut files = vec![("windlass.yaml".to_owned(), MAP.to_owned())];
+/// The map in which every environment is delivered by pull request, rollbacks too.
+fn map_with_pull_requests() -> String {
+    let mut map = String::new();
+    for line in MAP.lines().filter(|line| !line.trim_start().to_ascii_lowercase().contains("delivery:")) {
+        map.push_str(line);
+        map.push('\n');
+        if line.starts_with("  - name: ") && !map.contains("services:") {
+            map.push_str("    delivery: pull-request\n");
+        }
+    }
+    map
+}
+
+fn files(on_forge: bool) -> Vec<(String, String)> {
+    let map = if on_forge { map_with_pull_requests() } else { MAP.to_owned() };
+    let mut files = vec![("windlass.yaml".to_owned(), map)];
     for service in ["checkout", "cart"] {
         files.push((format!("apps/{service}/base/kustomization.yaml"), "resources:\n  - deployment.yaml\n  - service.yaml\n".to_owned()));
         files.push((format!("apps/{service}/base/deployment.yaml"), deployment(service, &format!("ghcr.io/acme/{service}"))));

@@ -76,7 +76,7 @@ impl Platform {
     }
 
     pub fn with(faults: &[Fault]) -> Self {
-        let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()) }).unwrap();
+        let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()), ..Options::default() }).unwrap();
         Self { sandbox, home: tempfile::tempdir().unwrap() }
     }
 

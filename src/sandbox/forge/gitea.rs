@@ -1,0 +1,519 @@
+//! Gitea and Forgejo: `/api/v1` as two running servers answered it (recordings/forges; the numbers are the paragraphs of its facts.md).
+
+mod shapes;
+
+use axum::http::Method as Verb;
+use serde_json::{Map, Value, json};
+
+use super::dialect::{Deed, Dialect, NEW_NAME, OWNER, REPOSITORY_ID, joined, list, repository_name};
+use super::exchange::{Answer, Ask, Kind, Wrong, flag, may, must, page, text, texts};
+use super::landing::{Method, Order, Trouble};
+use super::people::{BOT, Person, TEAM, person};
+use super::world::{Blocker, CheckState, New, NotOpened, Pull, State, World};
+use crate::sandbox::fault::Fault;
+use shapes::{branch, comment, label, pull, repository, statuses, user};
+
+/// Gitea, or Forgejo, which is a fork of it.
+pub struct Gitea {
+    /// Forgejo.
+    pub forgejo: bool,
+}
+
+/// The labels that the repository has; unknown ones are dropped without a word (11).
+const LABELS: [&str; 4] = ["windlass", "env/dev", "env/staging", "env/prod"];
+const STYLES: [&str; 6] = ["merge", "rebase", "rebase-merge", "squash", "fast-forward-only", "manually-merged"];
+
+/// What is a draft, in any case (13).
+fn is_draft(title: &str) -> bool {
+    let title = title.to_ascii_lowercase();
+    title.starts_with("wip:") || title.starts_with("[wip]")
+}
+
+fn refused(ask: &Ask, status: u16, message: &str) -> Answer {
+    Answer::json(status, json!({"message": message, "url": format!("{}/api/swagger", ask.origin)}))
+}
+
+impl Gitea {
+    fn missing(&self, ask: &Ask) -> Answer {
+        self.missing_because(ask, if self.forgejo { "The target couldn't be found." } else { "not found" })
+    }
+
+    fn missing_because(&self, ask: &Ask, message: &str) -> Answer {
+        let errors = if self.forgejo { json!([]) } else { Value::Null };
+        Answer::json(404, json!({"errors": errors, "message": message, "url": format!("{}/api/swagger", ask.origin)}))
+    }
+
+    fn wrong(&self, ask: &Ask, world: &mut World, wrong: &Wrong) -> Answer {
+        // An empty object is how a client asks for its rights: the scope is looked at first, and nothing can come of it.
+        if !(ask.is_empty_probe() && matches!(wrong, Wrong::Missing(_))) {
+            world.note_violation(format!("{} /{}: {wrong}", ask.method, ask.path.join("/")));
+        }
+        let message = match wrong {
+            Wrong::Missing(names) => {
+                let name = names.first().copied().unwrap_or_default();
+                let (head, tail) = name.split_at(name.len().min(1));
+                format!("[{}{tail}]: Required", head.to_uppercase())
+            }
+            Wrong::Unknown(name) => format!("[]: json: unknown field \"{name}\""),
+            Wrong::Kind(name) => format!("[]: json: cannot unmarshal into Go struct field {name}"),
+            Wrong::NoObject => "[]: invalid character '\\u0000' looking for beginning of value".to_owned(),
+        };
+        refused(ask, 422, &message)
+    }
+
+    fn scope(&self, ask: &Ask, needed: &str) -> Answer {
+        let message = if self.forgejo {
+            format!("token does not have at least one of required scope(s): [{needed}]")
+        } else {
+            format!(
+                "token does not have at least one of required scope(s), required=[{needed}], token scope=read:issue,read:repository,read:user"
+            )
+        };
+        refused(ask, 403, &message)
+    }
+
+    fn in_repository(&self, ask: &Ask, world: &mut World, rest: &[&str]) -> Answer {
+        let number = |text: &&str| text.parse::<u64>().ok();
+        match (ask.method.clone(), rest) {
+            (Verb::GET, []) => Answer::json(200, repository(self, ask, world)),
+            (Verb::GET, ["pulls"]) => self.list(ask, world),
+            (Verb::POST, ["pulls"]) => self.open(ask, world),
+            (Verb::POST, ["pulls", n, "merge"]) if number(n).is_some() => self.merge(ask, world, number(n).unwrap_or_default()),
+            (Verb::DELETE, ["pulls", n, "merge"]) if number(n).is_some() => self.cancel(ask, world, number(n).unwrap_or_default()),
+            (Verb::GET, ["pulls", n, "reviews"]) if number(n).is_some() => self.reviews(ask, world, number(n).unwrap_or_default()),
+            (Verb::POST, ["pulls", n, "requested_reviewers"]) if number(n).is_some() => {
+                self.ask_reviewers(ask, world, number(n).unwrap_or_default())
+            }
+            (Verb::GET, ["pulls", n]) if number(n).is_some() => self.read(ask, world, number(n).unwrap_or_default()),
+            (Verb::PATCH, ["pulls", n]) if number(n).is_some() => self.edit(ask, world, number(n).unwrap_or_default()),
+            (Verb::GET, ["pulls", base, head @ ..]) if !head.is_empty() => {
+                // The oldest of this head and base, whatever its state (3).
+                let head = head.join("/");
+                let found = world.all().into_iter().rev().find(|pull| pull.base == *base && pull.head == head).map(|pull| pull.number);
+                found.map_or_else(|| self.missing(ask), |number| self.read(ask, world, number))
+            }
+            (Verb::POST, ["issues", n, "labels"]) if number(n).is_some() => self.label(ask, world, number(n).unwrap_or_default()),
+            (Verb::POST, ["issues", n, "comments"]) if number(n).is_some() => self.comment(ask, world, number(n).unwrap_or_default()),
+            (Verb::GET, ["issues", n, "comments"]) if number(n).is_some() => {
+                let number = number(n).unwrap_or_default();
+                let Some(pull) = world.find(number) else { return self.missing(ask) };
+                let items = pull.comments.iter().enumerate().map(|(at, text)| comment(ask, world, number, at, text)).collect();
+                Answer::json(200, list(items))
+            }
+            (Verb::GET, ["branches", name @ ..]) if !name.is_empty() => {
+                branch(self, world, &name.join("/")).map_or_else(|| self.missing(ask), |body| Answer::json(200, body))
+            }
+            (Verb::DELETE, ["branches", name @ ..]) if !name.is_empty() => match world.plumbing.delete_branch(&name.join("/")) {
+                Ok(()) => Answer::empty(204),
+                Err(error) => refused(ask, 500, error.message()),
+            },
+            (Verb::GET, ["commits", sha, "status"]) => Answer::json(200, statuses(ask, world, sha)),
+            _ => self.no_route(ask, world),
+        }
+    }
+
+    fn no_route(&self, ask: &Ask, world: &mut World) -> Answer {
+        world.note_violation(format!("{} /{}: there is no such address", ask.method, ask.path.join("/")));
+        Answer::text(404, "404 page not found\n")
+    }
+
+    fn list(&self, ask: &Ask, world: &mut World) -> Answer {
+        let known: &[&str] = if self.forgejo {
+            &["state", "sort", "page", "limit", "poster", "labels", "milestone"]
+        } else {
+            &["state", "sort", "page", "limit", "poster", "labels", "milestone", "base_branch"]
+        };
+        // An unknown filter is no error and filters nothing (2): that is why a client must not send one.
+        for name in ask.unknown_parameters(known) {
+            world.note_violation(format!("GET /{}: the parameter {name} is ignored", ask.path.join("/")));
+        }
+        let wanted = |pull: &&Pull| match ask.parameter("state") {
+            Some("open") => pull.state == State::Open,
+            Some("closed") => pull.state != State::Open,
+            _ => true,
+        };
+        let numbers: Vec<u64> = world.all().into_iter().filter(wanted).map(|pull| pull.number).collect();
+        // Larger pages are cut without a word (22).
+        let size = ask.number("limit").filter(|limit| *limit > 0).unwrap_or(30).min(50);
+        let (numbers, headers) = page(ask, numbers, size);
+        let items = numbers.into_iter().filter_map(|number| pull(self, ask, world, number, false)).collect();
+        let mut answer = Answer::json(200, list(items));
+        answer.headers = headers.into_iter().filter(|(name, _)| *name != "x-next-page").collect();
+        answer
+    }
+
+    fn open(&self, ask: &Ask, world: &mut World) -> Answer {
+        let mut known = vec![
+            must("head", Kind::Text),
+            must("base", Kind::Text),
+            must("title", Kind::Text),
+            may("body", Kind::Text),
+            may("labels", Kind::Numbers),
+            may("assignees", Kind::Texts),
+        ];
+        if !self.forgejo {
+            known.extend([may("reviewers", Kind::Texts), may("team_reviewers", Kind::Texts)]);
+        }
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let (head, base, title) = (text(&fields, "head"), text(&fields, "base"), text(&fields, "title"));
+        let head = head.strip_prefix(&format!("{OWNER}:")).map(str::to_owned).unwrap_or(head);
+        let new = New { draft: is_draft(&title), head: head.clone(), base: base.clone(), title, body: text(&fields, "body") };
+        match world.open(new) {
+            Ok(number) => pull(self, ask, world, number, true).map_or_else(|| self.missing(ask), |body| Answer::json(201, body)),
+            Err(NotOpened::Exists(number)) => refused(
+                ask,
+                409,
+                &format!(
+                    "pull request already exists for these targets [id: {}, issue_id: {number}, head_repo_id: {REPOSITORY_ID}, base_repo_id: {REPOSITORY_ID}, head_branch: {head}, base_branch: {base}]",
+                    number + 100
+                ),
+            ),
+            Err(NotOpened::SameBranch) => refused(ask, 422, "Invalid PullRequest: There are no changes between the head and the base"),
+            Err(NotOpened::NoBase) => self.missing_because(ask, "BaseNotExist"),
+            Err(NotOpened::NoHead) => self.missing(ask),
+        }
+    }
+
+    fn read(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let Some(body) = pull(self, ask, world, number, false) else { return self.missing(ask) };
+        // The next look knows of a conflict (7).
+        let conflict = world.is_in_conflict(number);
+        if let Ok(pull) = world.pull_mut(number) {
+            pull.conflict_noticed |= conflict;
+        }
+        Answer::json(200, body)
+    }
+
+    fn edit(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let known = [
+            may("title", Kind::Text),
+            may("body", Kind::Text),
+            may("state", Kind::Text),
+            may("assignees", Kind::Texts),
+            may("base", Kind::Text),
+        ];
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let mut assignees = Vec::new();
+        for name in texts(&fields, "assignees") {
+            match person(&name) {
+                Some(person) => assignees.push(person),
+                None => {
+                    let why = format!("Assignee does not exist: [name: user does not exist [uid: 0, name: {name}]]");
+                    return refused(ask, 422, &why);
+                }
+            }
+        }
+        match fields.get("state").and_then(Value::as_str) {
+            Some("closed") => world.close(number),
+            Some("open") => world.reopen(number),
+            _ => {}
+        }
+        let Ok(found) = world.pull_mut(number) else { return self.missing(ask) };
+        // An empty title is ignored (17).
+        if let Some(title) = fields.get("title").and_then(Value::as_str).filter(|title| !title.is_empty()) {
+            title.clone_into(&mut found.title);
+            found.draft = is_draft(title);
+        }
+        if let Some(body) = fields.get("body").and_then(Value::as_str) {
+            body.clone_into(&mut found.body);
+        }
+        if fields.contains_key("assignees") {
+            found.assignees = assignees;
+        }
+        pull(self, ask, world, number, false).map_or_else(|| self.missing(ask), |body| Answer::json(201, body))
+    }
+
+    fn merge(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let known = [
+            must("Do", Kind::Text),
+            may("head_commit_id", Kind::Text),
+            may("MergeTitleField", Kind::Text),
+            may("MergeMessageField", Kind::Text),
+            may("delete_branch_after_merge", Kind::Flag),
+            may("merge_when_checks_succeed", Kind::Flag),
+            may("force_merge", Kind::Flag),
+        ];
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let style = text(&fields, "Do");
+        if !STYLES.contains(&style.as_str()) {
+            return self.wrong(ask, world, &Wrong::Kind("Do".to_owned())).replaced(ask, "[Do]: In");
+        }
+        let later = flag(&fields, "merge_when_checks_succeed");
+        if let Some(answer) = self.stands_in_the_way(ask, world, number, later) {
+            return answer;
+        }
+        let method = match style.as_str() {
+            "squash" => Method::Squash,
+            "rebase" => Method::Rebase,
+            "rebase-merge" => Method::RebaseMerge,
+            "fast-forward-only" => Method::FastForward,
+            _ => Method::Merge,
+        };
+        let Ok(found) = world.pull(number) else { return self.missing(ask) };
+        let order = Order {
+            method,
+            message: self.message(found, method, &fields),
+            by: BOT,
+            delete_branch: flag(&fields, "delete_branch_after_merge"),
+        };
+        let (sent, head) = (text(&fields, "head_commit_id"), found.head_sha.to_string());
+        if later {
+            return match world.schedule(number, order) {
+                Ok(false) => Answer::empty(201),
+                Ok(true) => refused(
+                    ask,
+                    409,
+                    &format!("pull request is already scheduled to be auto merged when checks succeed [pull_id: {}]", number + 100),
+                ),
+                Err(error) => refused(ask, 500, error.message()),
+            };
+        }
+        if !sent.is_empty() && sent != head {
+            return refused(ask, 409, "head out of date");
+        }
+        match world.merge(number, &order) {
+            Ok(()) => Answer::empty(200),
+            Err(Trouble::Conflict) => {
+                if let Ok(found) = world.pull_mut(number) {
+                    found.conflict_noticed = true;
+                }
+                let what =
+                    "Auto-merging\nCONFLICT (content): Merge conflict\nAutomatic merge failed; fix conflicts and then commit the result.\n";
+                Answer::json(409, json!({"Style": style, "StdOut": what, "StdErr": "", "Err": {}}))
+            }
+            // The text stays empty (6).
+            Err(Trouble::NotFastForward) => refused(ask, 500, ""),
+            Err(Trouble::Race(why)) => {
+                refused(ask, 409, &format!("PushRejected with remote message: cannot lock ref 'refs/heads/main': {why}"))
+            }
+            Err(Trouble::Git(_)) => refused(ask, 500, ""),
+        }
+    }
+
+    /// What stands in the way, in the order in which the server looks (6).
+    fn stands_in_the_way(&self, ask: &Ask, world: &mut World, number: u64, later: bool) -> Option<Answer> {
+        let blockers = world.blockers(number);
+        let Some(found) = world.find(number) else { return Some(self.missing(ask)) };
+        let noticed = found.conflict_noticed;
+        let rule = |text: &str| {
+            let text = if self.forgejo { format!("not allowed to merge [reason: {text}]") } else { text.to_owned() };
+            refused(ask, 405, &text)
+        };
+        match found.state {
+            State::Merged => return Some(refused(ask, 405, if self.forgejo { "" } else { "has already been merged" })),
+            State::Closed => return Some(self.missing(ask)),
+            State::Open => {}
+        }
+        blockers.into_iter().find_map(|blocker| match blocker {
+            Blocker::Draft => Some(refused(ask, 405, "Work in progress PRs cannot be merged")),
+            Blocker::NoHead if !self.forgejo => Some(refused(ask, 500, "")),
+            Blocker::NoHead | Blocker::Checking | Blocker::Nothing => Some(refused(ask, 405, "Please try again later")),
+            Blocker::Conflict if noticed => Some(refused(ask, 405, "Please try again later")),
+            Blocker::Approvals(_) if !later => Some(rule("Does not have enough approvals")),
+            Blocker::CheckFailed | Blocker::CheckPending if !later => Some(rule("Not all required status checks successful")),
+            _ => None,
+        })
+    }
+
+    /// No style takes the body, nor, when squashing, the messages of the commits (10).
+    fn message(&self, found: &Pull, method: Method, fields: &Map<String, Value>) -> String {
+        let title = text(fields, "MergeTitleField");
+        let title = if title.trim().is_empty() { self.default_message(found, method, BOT) } else { title };
+        joined(&title, &text(fields, "MergeMessageField"))
+    }
+
+    fn cancel(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        match world.pull_mut(number).ok().and_then(|found| found.schedule.take()) {
+            Some(_) => Answer::empty(204),
+            None => self.missing(ask),
+        }
+    }
+
+    fn reviews(&self, ask: &Ask, world: &World, number: u64) -> Answer {
+        let Some(found) = world.find(number) else { return self.missing(ask) };
+        let head = found.head_sha.to_string();
+        let items = found.approvals.iter().enumerate().map(|(at, person)| {
+            json!({"id": at + 1, "user": user(*person), "team": null, "state": "APPROVED", "body": "", "commit_id": head, "stale": false,
+                "official": true, "dismissed": false, "comments_count": 0, "submitted_at": world.moment(world.now),
+                "html_url": "", "pull_request_url": ""})
+        });
+        Answer::json(200, list(items.collect()))
+    }
+
+    fn ask_reviewers(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let fields = match ask.fields(&[may("reviewers", Kind::Texts), may("team_reviewers", Kind::Texts)]) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let Ok(found) = world.pull_mut(number) else { return self.missing(ask) };
+        let mut new = Vec::new();
+        for name in texts(&fields, "reviewers") {
+            let Some(person) = person(&name) else { return self.missing_because(ask, &format!("User '{name}' not exist")) };
+            if person == found.author {
+                return refused(ask, 422, &format!("poster of pr can't be reviewer [user_id: {}, repo_id: {REPOSITORY_ID}]", person.id));
+            }
+            if !found.reviewers.contains(&person) {
+                found.reviewers.push(person);
+                new.push(json!({"id": new.len() + 1, "user": user(person), "team": null, "state": "REQUEST_REVIEW", "body": "",
+                    "commit_id": "", "stale": false, "official": true, "dismissed": false}));
+            }
+        }
+        for name in texts(&fields, "team_reviewers") {
+            if name != TEAM {
+                return self.missing_because(ask, &format!("Team '{name}' not exist"));
+            }
+            if !found.teams.contains(&name) {
+                found.teams.push(name.clone());
+                new.push(json!({"id": new.len() + 1, "user": null, "team": {"id": 3, "name": name}, "state": "REQUEST_REVIEW"}));
+            }
+        }
+        Answer::json(201, list(new))
+    }
+
+    fn label(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let fields = match ask.fields(&[must("labels", Kind::Either)]) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let Ok(found) = world.pull_mut(number) else { return self.missing(ask) };
+        for name in texts(&fields, "labels") {
+            if LABELS.contains(&name.as_str()) && !found.labels.contains(&name) {
+                found.labels.push(name);
+            }
+        }
+        Answer::json(200, list(found.labels.iter().map(|name| label(name)).collect()))
+    }
+
+    fn comment(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let fields = match ask.fields(&[must("body", Kind::Text)]) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let body = text(&fields, "body");
+        let Ok(found) = world.pull_mut(number) else { return self.missing(ask) };
+        found.comments.push(body.clone());
+        let at = found.comments.len() - 1;
+        Answer::json(201, comment(ask, world, number, at, &body))
+    }
+}
+
+impl Answer {
+    /// The same with another message.
+    fn replaced(self, ask: &Ask, message: &str) -> Self {
+        refused(ask, self.status, message)
+    }
+}
+
+impl Dialect for Gitea {
+    fn public(&self, ask: &Ask, _world: &World) -> Option<Answer> {
+        let version = if self.forgejo { "13.0.2+gitea-1.22.0" } else { "1.25.2" };
+        match ask.segments().as_slice() {
+            ["api", "v1", "version"] => Some(Answer::json(200, json!({"version": version}))),
+            ["api", "forgejo", "v1", "version"] if self.forgejo => Some(Answer::text(200, &json!({"version": version}).to_string())),
+            ["api", "v1", ..] => None,
+            _ => Some(Answer::text(404, "Not found.\n")),
+        }
+    }
+
+    fn unauthenticated(&self, ask: &Ask) -> Answer {
+        match (ask.token.is_some(), ask.segments().as_slice()) {
+            (true, _) if self.forgejo => refused(ask, 401, "user does not exist [uid: 0, name: ]"),
+            (true, _) => refused(ask, 401, "invalid username, password or token"),
+            // What nobody may see is not there.
+            (false, ["api", "v1", "repos", ..]) if ask.method == Verb::GET => self.missing(ask),
+            (false, _) => refused(ask, 401, "token is required"),
+        }
+    }
+
+    fn read_only(&self, ask: &Ask) -> Answer {
+        let issues = ask.path.get(5).is_some_and(|part| part == "issues");
+        self.scope(ask, if issues { "write:issue" } else { "write:repository" })
+    }
+
+    fn rate_limited(&self, _ask: &Ask, _left: u32) -> Answer {
+        // Neither limits anything itself: this is the proxy before it.
+        Answer::page(429, "Too Many Requests").with("retry-after", "1")
+    }
+
+    fn moved(&self, ask: &Ask) -> Option<Answer> {
+        let path = ask.segments();
+        let ["api", "v1", "repos", OWNER, super::dialect::NAME, rest @ ..] = path.as_slice() else { return None };
+        // Every method, with a relative address (23).
+        let rest: String = rest.iter().map(|part| format!("/{}", part.replace('/', "%2F"))).collect();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&ask.query).finish();
+        let query = if query.is_empty() { query } else { format!("?{query}") };
+        let status = if self.forgejo { 307 } else { 301 };
+        Some(Answer::empty(status).with("location", format!("/api/v1/repos/{OWNER}/{NEW_NAME}{rest}{query}")))
+    }
+
+    fn deed(&self, ask: &Ask) -> Deed {
+        match (&ask.method, ask.segments().as_slice()) {
+            (&Verb::GET | &Verb::HEAD, _) => Deed::Read,
+            (&Verb::POST, [.., "pulls"]) => Deed::Create,
+            (&Verb::POST, [.., "pulls", _, "merge"]) => Deed::Merge,
+            _ => Deed::Write,
+        }
+    }
+
+    fn answer(&self, ask: &Ask, world: &mut World) -> Answer {
+        let path = ask.segments();
+        match path.as_slice() {
+            ["api", "v1", "user"] if ask.method == Verb::GET => Answer::json(200, user(BOT)),
+            ["api", "v1", "repos", OWNER, name, rest @ ..] if *name == repository_name(world) => self.in_repository(ask, world, rest),
+            ["api", "v1", "repos", _, _, ..] => self.missing(ask),
+            _ => self.no_route(ask, world),
+        }
+    }
+
+    fn default_message(&self, pull: &Pull, method: Method, by: Person) -> String {
+        let Pull { number, title, head, base, .. } = pull;
+        match method {
+            Method::Squash if by != pull.author => {
+                let author = format!("{} <{}>", pull.author.name, pull.author.email);
+                format!("{title} (#{number})\nCo-authored-by: {author}\nCo-committed-by: {author}")
+            }
+            Method::Squash => format!("{title} (#{number})"),
+            _ => format!("Merge pull request '{title}' (#{number}) from {head} into {base}"),
+        }
+    }
+
+    fn protected_branch(&self, branch: &str) -> String {
+        if self.forgejo {
+            format!("\nForgejo: Not allowed to push to protected branch {branch}")
+        } else {
+            format!("\nerror:\nerror: Not allowed to push to protected branch {branch}\nerror:")
+        }
+    }
+
+    fn notices_merges_by_git(&self) -> bool {
+        // The setting `autodetect_manual_merge` is off.
+        false
+    }
+
+    fn forgets_what_is_ready(&self) -> bool {
+        self.forgejo
+    }
+}
+
+/// Whether the branch may be pushed to.
+fn is_protected(world: &World) -> bool {
+    world.faults.has(Fault::BranchProtected) || world.rules.approvals > 0 || world.rules.check
+}
+
+/// The word for a check (31).
+fn word(state: CheckState) -> &'static str {
+    match state {
+        CheckState::Passed => "success",
+        CheckState::Pending => "pending",
+        CheckState::Failed => "failure",
+    }
+}
