@@ -38,6 +38,8 @@ pub struct GitLab {
     web: Url,
     project: String,
     repository: OnceLock<Repository>,
+    /// Its path now, once a write was refused because it moved.
+    moved: OnceLock<String>,
 }
 
 /// What a detailed merge status means (1.4); unknown words are not yet.
@@ -80,12 +82,19 @@ fn awaited(word: &str) -> Awaits {
 
 impl GitLab {
     pub fn new(place: &Place, connection: Connection) -> Self {
-        Self { connection, web: place.web.clone(), project: place.path.clone(), repository: OnceLock::new() }
+        Self { connection, web: place.web.clone(), project: place.path.clone(), repository: OnceLock::new(), moved: OnceLock::new() }
     }
 
     /// The full path, encoded as one segment, serves as the id.
     fn path<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
-        [&["projects", self.project.as_str()], rest].concat()
+        [&["projects", self.moved.get().unwrap_or(&self.project).as_str()], rest].concat()
+    }
+
+    /// Whether a refusal says that the project has another path now, and this is the first time. Only reads follow to the new one
+    /// (`Non GET methods are not allowed for moved projects`, lib/api/helpers.rb of GitLab); from here on it is used itself.
+    fn follows(&self, failure: &Failure, deadline: &Deadline) -> bool {
+        let moved = matches!(failure, Failure::Refused { status: 405, message } if message.contains("moved project"));
+        moved && self.moved.get().is_none() && self.repository(deadline).is_ok_and(|now| self.moved.set(now.path).is_ok())
     }
 
     fn request(&self, number: u64, deadline: &Deadline) -> Result<WireRequest, Failure> {
@@ -93,8 +102,11 @@ impl GitLab {
     }
 
     fn put(&self, number: u64, body: Value, doing: &'static str, deadline: &Deadline) -> Result<PullRequest> {
-        let call = Call::new(Method::Put, &self.path(&["merge_requests", &number.to_string()])).body(body);
-        self.connection.or_error(self.connection.json::<WireRequest>(&call, deadline), doing).map(WireRequest::into_request)
+        let call = Call::new(Method::Put, &self.path(&["merge_requests", &number.to_string()])).body(body.clone());
+        match self.connection.json::<WireRequest>(&call, deadline) {
+            Err(failure) if self.follows(&failure, deadline) => self.put(number, body, doing, deadline),
+            answer => self.connection.or_error(answer, doing).map(WireRequest::into_request),
+        }
     }
 
     fn merge_body(merge: &Merge) -> Value {
@@ -333,6 +345,7 @@ impl Forge for GitLab {
         });
         match self.connection.json::<WireRequest>(&Call::post(&self.path(&["merge_requests"]), body), deadline) {
             Ok(request) => Ok(Creation::Created(Box::new(request.into_request()))),
+            Err(failure) if self.follows(&failure, deadline) => self.create(new, deadline),
             Err(failure) => match (&failure, failure.ambiguous()) {
                 (_, Some(why)) => Ok(Creation::Unknown(why)),
                 (Failure::Refused { status: 409, message }, _) => Ok(Creation::Exists(message.clone())),
@@ -416,6 +429,7 @@ impl Forge for GitLab {
         match self.connection.json::<WireRequest>(&call, deadline).map(WireRequest::into_request) {
             Ok(request) if request.state == State::Merged => Ok(MergeOutcome::Merged(request.merge_commit_guess)),
             Ok(request) => Ok(MergeOutcome::Unknown(format!("the merge was accepted, and the merge request is {}", request.state))),
+            Err(failure) if self.follows(&failure, deadline) => self.merge(number, merge, deadline),
             Err(failure) => self.refused(number, failure, deadline),
         }
     }

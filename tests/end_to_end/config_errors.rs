@@ -34,12 +34,13 @@ fn a_key_that_nobody_knows_is_an_error_with_line_and_fix() {
 }
 
 #[test]
-fn delivery_by_pull_request_is_never_pushed() {
+fn delivery_by_pull_request_is_never_pushed_where_there_is_no_forge() {
     let platform = Platform::start();
     let map = platform.file("windlass.yaml").replacen("name: dev\n", "name: dev\n    delivery: pull-request\n", 1);
     platform.commit_by_hand("windlass.yaml", &map, "review");
-    platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev"]).expect(22).says("pull request");
+    platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev"]).expect(2).says("forge");
     assert_eq!(platform.commits(), 2);
+    assert_eq!(platform.branches(), [] as [&str; 0]);
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod history;
 mod interrupts;
 mod promote;
 mod properties;
+mod pull_request;
+mod pull_request_trouble;
 mod readme;
 mod rollback;
 mod sandbox_command;

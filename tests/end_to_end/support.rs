@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use windlass::sandbox::fault::{Fault, Faults};
-use windlass::sandbox::{Options, Sandbox};
+use windlass::sandbox::{Options, Sandbox, forge};
 
 /// The executable under test.
 pub const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
@@ -78,6 +78,32 @@ impl Platform {
     pub fn with(faults: &[Fault]) -> Self {
         let sandbox = Sandbox::start(&Options { faults: Faults::of(faults.iter().copied()), ..Options::default() }).unwrap();
         Self { sandbox, home: tempfile::tempdir().unwrap() }
+    }
+
+    /// A platform whose environments are delivered to by pull request.
+    pub fn with_forge(kind: forge::Kind, faults: &[Fault]) -> Self {
+        let options = Options { faults: Faults::of(faults.iter().copied()), forge: Some(kind) };
+        Self { sandbox: Sandbox::start(&options).unwrap(), home: tempfile::tempdir().unwrap() }
+    }
+
+    /// The forge; every request that a real one would not have taken fails the test here.
+    #[track_caller]
+    pub fn forge(&self) -> &forge::Simulator {
+        let forge = self.sandbox.forge().unwrap();
+        assert_eq!(forge.violations(), [] as [String; 0]);
+        forge
+    }
+
+    /// The branches of the config repository, besides main.
+    pub fn branches(&self) -> Vec<String> {
+        let all = self.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+        all.lines().filter(|name| *name != "main").map(str::to_owned).collect()
+    }
+
+    /// The executable on another machine: with a cache of its own.
+    pub fn elsewhere(&self, arguments: &[&str]) -> Ran {
+        let cache = tempfile::tempdir().unwrap();
+        finish(self.command(arguments).env("WINDLASS_CACHE_DIRECTORY", cache.path()))
     }
 
     /// The executable with the sandbox's environment, not yet run.

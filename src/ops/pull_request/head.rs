@@ -10,6 +10,7 @@ use crate::git::{ConfigRepository, Head, Merged, merge_file};
 use crate::model::intent::{IntentId, IntentOrigin};
 use crate::model::names::{BranchName, Target};
 use crate::model::plan::Plan;
+use crate::model::release::Trailers;
 use crate::model::report::Recorded;
 use crate::model::revision::{Relation, Sha};
 use crate::ops::deliver::{self, Planner};
@@ -19,6 +20,9 @@ use crate::ops::write::Job;
 
 /// How often somebody who makes the very same branch at the same moment is met halfway.
 const MEETINGS: usize = 3;
+
+/// How many commits of others a branch of ours is looked through for ours.
+const DEEPEST: usize = 10;
 
 /// What a pull request asks to merge.
 #[derive(Debug, Clone)]
@@ -33,6 +37,8 @@ pub(super) struct Asked {
     pub message: String,
     /// The plan on `base`.
     pub plan: Plan,
+    /// Whether this run pushed it.
+    pub pushed: bool,
 }
 
 /// Makes sure that the branch of this intent stands on the remote, with our commit.
@@ -53,6 +59,7 @@ pub(super) fn stand(job: &Job<'_>, planner: &dyn Planner, plan: &Plan, branch: &
                 base: plan.base.clone(),
                 message: plan.message.clone(),
                 plan: plan.clone(),
+                pushed: true,
             });
         }
     }
@@ -80,7 +87,7 @@ fn adopt(job: &Job<'_>, planner: &dyn Planner, branch: &BranchName, there: &Sha)
         return Err(foreign(repository, branch, there));
     }
     let plan = planner.plan(&repository.snapshot(base)?)?;
-    let asked = Asked { branch: branch.clone(), commit: there.clone(), base: base.clone(), message: facts.message, plan };
+    let asked = Asked { branch: branch.clone(), commit: there.clone(), base: base.clone(), message: facts.message, plan, pushed: false };
     if conflicts(repository, &asked, &tip)? { rebuild(session, repository, planner, &asked, &tip, job.created) } else { Ok(asked) }
 }
 
@@ -141,7 +148,7 @@ pub(super) fn rebuild(
         let there = repository.head(&asked.branch, &session.deadline)?;
         return Err(foreign(repository, &asked.branch, there.as_ref().unwrap_or(&asked.commit)));
     }
-    Ok(Asked { branch: asked.branch.clone(), commit, base: plan.base.clone(), message: plan.message.clone(), plan })
+    Ok(Asked { branch: asked.branch.clone(), commit, base: plan.base.clone(), message: plan.message.clone(), plan, pushed: true })
 }
 
 /// The intent of a run; where it has no id of its own and an open pull request asks for exactly this, the intent of that: the same command
@@ -167,6 +174,19 @@ pub(in crate::ops) fn continued(
     Ok(chosen)
 }
 
+/// The commit of ours on a branch, below whatever others put on top of it.
+pub(super) fn ours_below(repository: &ConfigRepository, head: &Sha) -> Option<(Sha, Trailers)> {
+    let mut commit = head.clone();
+    for _ in 0..DEEPEST {
+        let facts = repository.commit(&commit).ok()?;
+        if let Some(trailers) = facts.trailers {
+            return Some((commit, trailers));
+        }
+        commit = facts.parents.into_iter().next()?;
+    }
+    None
+}
+
 fn open_one(
     session: &Session<'_>,
     repository: &ConfigRepository,
@@ -178,13 +198,12 @@ fn open_one(
     let heads = repository.heads(&[folder], &session.deadline)?;
     repository.bring(&heads, &session.deadline)?;
     for head in heads {
-        let Ok(facts) = repository.commit(&head.commit) else { continue };
-        let Some(trailers) = facts.trailers else { continue };
+        let Some((commit, trailers)) = ours_below(repository, &head.commit) else { continue };
         if trailers.payload.as_deref() != Some(chosen.payload.as_str()) {
             continue;
         }
         // A relative wish ("the last release") may mean something else by now.
-        if planner.missing(&repository.snapshot(&head.commit)?).is_ok_and(|missing| missing.iter().any(|field| field.is_change())) {
+        if planner.missing(&repository.snapshot(&commit)?).is_ok_and(|missing| missing.iter().any(|field| field.is_change())) {
             continue;
         }
         let found = place::connect(session, repository)

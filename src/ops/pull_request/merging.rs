@@ -62,6 +62,8 @@ struct Memory {
     patience: Option<Deadline>,
     /// Until when a merge that was reported must show.
     showing: Option<Deadline>,
+    /// The tip that was looked at.
+    tip: Option<Sha>,
     /// What was said last.
     said: String,
     /// Why the forge could not be asked, the last time.
@@ -99,6 +101,8 @@ impl Merging<'_> {
             let mut why = match self.landed(None) {
                 Ok(Some(commit)) => return Ok(Some(self.arrived(commit, started)?)),
                 Ok(None) => None,
+                // That the time is up is no news of Git.
+                Err(error) if error.kind() == ErrorKind::GitUnavailable && deadline.has_passed() => return Err(self.too_late(memory)),
                 // What is merged is merged; Git is asked again.
                 Err(error) if error.kind() == ErrorKind::GitUnavailable => Some(error.message().to_owned()),
                 Err(error) => return Err(error),
@@ -111,6 +115,10 @@ impl Merging<'_> {
                 }
             }
             if self.only_ask && memory.acted && memory.showing.is_none() && memory.hold.is_none() && !again {
+                if !memory.scheduled {
+                    let why = why.unwrap_or_else(|| "it is not ready".to_owned());
+                    self.reporter.report(&Event::Warning(format!("{} is open, and nobody merges it by itself yet: {why}", self.name())));
+                }
                 return Ok(None);
             }
             if let Some(why) = why.filter(|why| !memory.said.contains(why.as_str())) {
@@ -172,6 +180,7 @@ impl Merging<'_> {
         let forge = self.forge.words().forge;
         let status = match self.forge.read(self.number, &deadline) {
             Ok(status) => status,
+            Err(_) if deadline.has_passed() => return Ok(Look::Again),
             // A short absence is nothing that a person could do something about.
             Err(error) if error.kind() == ErrorKind::ForgeUnavailable => {
                 memory.silent = Some(error);
@@ -206,7 +215,7 @@ impl Merging<'_> {
             State::Open | State::Unknown(_) => {}
         }
         self.check_head(&status)?;
-        if status.conflict == Some(true)
+        if (status.conflict == Some(true) || self.tip_moved(memory)?)
             && let Some(moved) = self.out_of_conflict()?
         {
             self.asked = Some(moved);
@@ -252,6 +261,16 @@ impl Merging<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the branch moved since it was last looked at: Git knows of a conflict long before a forge does.
+    fn tip_moved(&self, memory: &mut Memory) -> Result<bool> {
+        let (Some(asked), Some(_)) = (&self.asked, self.planner) else { return Ok(false) };
+        let tip = self.repository.fetch(&self.session.deadline)?.commit;
+        let known = memory.tip.get_or_insert_with(|| asked.base.clone());
+        let moved = *known != tip;
+        *known = tip;
+        Ok(moved)
     }
 
     /// A conflict that the forge reports: where Git sees one too, the commit is made anew on the tip; `None` where Git sees none.

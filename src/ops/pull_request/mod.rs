@@ -91,7 +91,17 @@ pub(in crate::ops) fn deliver(
         }
     }
     let asked = head::stand(job, planner, plan, &branch)?;
-    reporter.report(&Event::HeadPushed { branch: branch.clone(), commit: asked.commit.clone() });
+    if asked.pushed {
+        reporter.report(&Event::HeadPushed { branch: branch.clone(), commit: asked.commit.clone() });
+    }
+    let goal = Goal::of_planner(planner, &repository.snapshot(&asked.base)?)?;
+    // Somebody else was quicker, perhaps another run of this very intent: there is nothing left to ask for.
+    let tip = repository.fetch(&session.deadline)?.commit;
+    if let Some(commit) = landed::between(session, repository, &goal, &asked.base, &tip)? {
+        let _ = repository.move_head(&branch, Some(&asked.commit), None, &session.deadline);
+        reporter.report(&Event::AlreadyRecorded { commit: commit.clone(), branch: repository.branch().clone() });
+        return Ok(Requested::Already(commit));
+    }
     let forge = forge.map_err(|error| with_branch(error, &branch))?;
     let forge = forge.as_ref();
     let opened = open(job, forge, &asked, &settings).map_err(|error| with_branch(error, &branch))?;
@@ -112,7 +122,6 @@ pub(in crate::ops) fn deliver(
     if job.until == Until::Recorded && settings.merge == MergeMode::None {
         return Ok(Requested::Open);
     }
-    let goal = Goal::of_planner(planner, &repository.snapshot(&asked.base)?)?;
     let mut merging = Merging {
         session,
         repository,

@@ -17,19 +17,17 @@ use crate::http::Tls;
 use crate::ops::remote;
 use crate::ops::session::Session;
 
-/// A probe that remembers whether anybody answered at all.
+/// A probe that remembers whether somebody did not answer, or could not: then nobody can tell what the server is, for now.
 struct Heard<'a> {
     probe: HttpProbe<'a>,
-    answered: Cell<bool>,
     silent: Cell<bool>,
 }
 
 impl Probe for Heard<'_> {
     fn ask(&self, base: &Url, segments: &[&str]) -> Option<(u16, String)> {
         let answer = self.probe.ask(base, segments);
-        match &answer {
-            Some((status, _)) if *status < 500 => self.answered.set(true),
-            _ => self.silent.set(true),
+        if answer.as_ref().is_none_or(|(status, _)| *status >= 500) {
+            self.silent.set(true);
         }
         answer
     }
@@ -46,9 +44,9 @@ pub(super) fn connect(session: &Session<'_>, repository: &ConfigRepository) -> R
     let tls = tls(entry)?;
     let settings = settings(entry, &context.environment)?;
     let probe = HttpProbe { context, tls: &tls, deadline: &session.deadline };
-    let heard = Heard { probe, answered: Cell::new(false), silent: Cell::new(false) };
+    let heard = Heard { probe, silent: Cell::new(false) };
     let place = detection::detect(address, &settings, &context.environment, &heard).map_err(|error| {
-        if heard.silent.get() && !heard.answered.get() {
+        if heard.silent.get() {
             return Error::new(ErrorKind::ForgeUnavailable, "The forge that holds the config repo does not answer")
                 .hint("If its kind is known\tWINDLASS_FORGE=github|gitlab|gitea|forgejo, or forges: in the user file");
         }

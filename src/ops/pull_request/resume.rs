@@ -120,6 +120,7 @@ fn run(
         commit: head.clone(),
         message: facts.message.clone(),
         plan: Plan { base: base.clone(), targets: Vec::new(), edits: Vec::new(), message: facts.message.clone() },
+        pushed: false,
         base,
     });
     let settings = PullRequestSettings::default();

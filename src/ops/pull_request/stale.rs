@@ -1,5 +1,6 @@
 //! Pull requests of intents that a newer one makes superfluous: closed, with a word about which one stays.
 
+use super::head;
 use crate::error::Result;
 use crate::forge::request::{PullRequest, Scope, State};
 use crate::forge::{Forge, branch};
@@ -42,7 +43,7 @@ fn run(
     repository.bring(&heads, deadline)?;
     let words = forge.words();
     for head in heads {
-        let Some(trailers) = repository.commit(&head.commit).ok().and_then(|facts| facts.trailers) else { continue };
+        let Some((commit, trailers)) = head::ours_below(repository, &head.commit) else { continue };
         let shared: Vec<&Target> =
             trailers.targets.iter().map(|trailer| &trailer.target).filter(|target| targets.contains(target)).collect();
         if shared.is_empty() {
@@ -66,8 +67,10 @@ fn run(
             match closed {
                 Ok(()) => {
                     reporter.report(&Event::Note(format!("{name} is closed: {} supersedes it", words.named(ours.number))));
-                    // Our own branch of an intent that is over. That it stays is no harm.
-                    let _ = repository.move_head(&head.branch, Some(&head.commit), None, deadline);
+                    // Our own branch of an intent that is over. That it stays is no harm, and what others put on it is theirs.
+                    if commit == head.commit {
+                        let _ = repository.move_head(&head.branch, Some(&head.commit), None, deadline);
+                    }
                 }
                 Err(error) => reporter.report(&Event::Warning(format!("{name} is superseded, and stays open: {}", error.message()))),
             }
