@@ -215,21 +215,16 @@ impl GitHub {
             return refused(409, "Head branch was modified. Review and try the merge again.");
         }
         let check = super::world::CHECK_NAME;
-        for blocker in blockers {
-            match blocker {
-                Blocker::Draft => return refused(405, "Pull Request is still a draft"),
-                Blocker::NotOpen | Blocker::NoHead | Blocker::Checking | Blocker::Conflict | Blocker::Nothing => return not_mergeable(),
-                Blocker::Approvals(count) => {
-                    let plural = if count == 1 { "" } else { "s" };
-                    let verb = if count == 1 { "is" } else { "are" };
-                    return refused(
-                        405,
-                        &format!("At least {count} approving review{plural} {verb} required by reviewers with write access."),
-                    );
-                }
-                Blocker::CheckFailed => return refused(405, &format!("Required status check \"{check}\" is failing.")),
-                Blocker::CheckPending => return refused(405, &format!("Required status check \"{check}\" is expected.")),
+        match blockers.first() {
+            None => {}
+            Some(Blocker::Draft) => return refused(405, "Pull Request is still a draft"),
+            Some(Blocker::Approvals(count)) => {
+                let (plural, verb) = if *count == 1 { ("", "is") } else { ("s", "are") };
+                return refused(405, &format!("At least {count} approving review{plural} {verb} required by reviewers with write access."));
             }
+            Some(Blocker::CheckFailed) => return refused(405, &format!("Required status check \"{check}\" is failing.")),
+            Some(Blocker::CheckPending) => return refused(405, &format!("Required status check \"{check}\" is expected.")),
+            Some(_) => return not_mergeable(),
         }
         let given = |name: &str| fields.get(name).and_then(Value::as_str);
         let order = Order {
