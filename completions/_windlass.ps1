@@ -325,6 +325,7 @@ Register-ArgumentCompleter -Native -CommandName 'windlass' -ScriptBlock {
         }
         'windlass;sandbox' {
             [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'A fault to play; several combine')
+            [CompletionResult]::new('--forge', '--forge', [CompletionResultType]::ParameterName, 'The forge: github, gitlab, forgejo (default) or gitea')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Data on stdout: table, or json [default: table]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Data on stdout: table, or json [default: table]')
             [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The config repo''s address [env: WINDLASS_REPO]')
@@ -333,6 +334,7 @@ Register-ArgumentCompleter -Native -CommandName 'windlass' -ScriptBlock {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read the map here, not from the config repo')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour: auto, always, never [default: auto]')
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Write the detailed log to this file as well')
+            [CompletionResult]::new('--pull-requests', '--pull-requests', [CompletionResultType]::ParameterName, 'Deliver by pull requests: a forge at the address of the Git server')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: -v what is asked, -vv every step')

@@ -795,13 +795,17 @@ _windlass() {
             return 0
             ;;
         windlass__subcmd__sandbox)
-            opts="-o -q -v -h --fault --output --repo --branch --context --config --color --quiet --verbose --log-file --help faults"
+            opts="-o -q -v -h --fault --pull-requests --forge --output --repo --branch --context --config --color --quiet --verbose --log-file --help faults"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --fault)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forge)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

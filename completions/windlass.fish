@@ -277,6 +277,7 @@ complete -c windlass -n "__fish_windlass_using_subcommand demo" -s q -l quiet -d
 complete -c windlass -n "__fish_windlass_using_subcommand demo" -s v -l verbose -d 'Say more on stderr: -v what is asked, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -l fault -d 'A fault to play; several combine' -r
+complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -l forge -d 'The forge: github, gitlab, forgejo (default) or gitea' -r
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -s o -l output -d 'Data on stdout: table, or json [default: table]' -r -f -a "table\t'Text for people'
 json\t'One JSON object'"
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -l repo -d 'The config repo\'s address [env: WINDLASS_REPO]' -r
@@ -287,6 +288,7 @@ complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fis
 always\t'Always'
 never\t'Never'"
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -l log-file -d 'Write the detailed log to this file as well' -r -F
+complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -l pull-requests -d 'Deliver by pull requests: a forge at the address of the Git server'
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -s q -l quiet -d 'Say only what went wrong'
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -s v -l verbose -d 'Say more on stderr: -v what is asked, -vv every step'
 complete -c windlass -n "__fish_windlass_using_subcommand sandbox; and not __fish_seen_subcommand_from faults" -s h -l help -d 'Print help'

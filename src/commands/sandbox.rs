@@ -14,7 +14,7 @@ use crate::ui::Ui;
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox -- windlass deploy checkout=1.1.0 -e dev\n  windlass sandbox --fault degraded -- windlass deploy cart=1.2.0 -e dev\n  windlass sandbox --pull-requests --forge gitlab -- windlass deploy cart=1.2.0 -e dev",
+    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox --fault degraded -- windlass deploy cart=1.2.0 -e dev\n  windlass sandbox --pull-requests --forge gitlab -- bash",
     after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_* variables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config repository. Without COMMAND it stays up and prints the environment to use.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true

@@ -48,7 +48,7 @@ fn until<T>(rig: &Rig, mut ask: impl FnMut() -> Option<T>) -> T {
 fn a_forge_that_is_down_is_known_and_does_not_answer() {
     for kind in Kind::ALL {
         let rig = Rig::new(kind, &[Fault::ForgeDown]);
-        let short = Deadline::after(&rig.context.clock, Duration::from_secs(2));
+        let short = Deadline::after(&rig.context.clock, Duration::from_secs(1));
         assert_eq!(code(rig.forge.repository(&short)), 30, "{kind:?}");
         assert!(!rig.git(&["rev-parse", "main"]).is_empty(), "Git works");
     }

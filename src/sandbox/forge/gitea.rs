@@ -162,6 +162,8 @@ impl Gitea {
         };
         let (head, base, title) = (text(&fields, "head"), text(&fields, "base"), text(&fields, "title"));
         let head = head.strip_prefix(&format!("{OWNER}:")).map(str::to_owned).unwrap_or(head);
+        // Gitea takes the whole name of a ref, Forgejo knows none (recording 03-create).
+        let head = head.strip_prefix("refs/heads/").filter(|_| !self.forgejo).map(str::to_owned).unwrap_or(head);
         let new = New { draft: is_draft(&title), head: head.clone(), base: base.clone(), title, body: text(&fields, "body") };
         match world.open(new) {
             Ok(number) => pull(self, ask, world, number, true).map_or_else(|| self.missing(ask), |body| Answer::json(201, body)),
