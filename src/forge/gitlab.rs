@@ -37,6 +37,8 @@ pub struct GitLab {
     connection: Connection,
     web: Url,
     project: String,
+    /// Its number, once it is known that it has another path now.
+    moved: OnceLock<String>,
     repository: OnceLock<Repository>,
 }
 
@@ -80,12 +82,12 @@ fn awaited(word: &str) -> Awaits {
 
 impl GitLab {
     pub fn new(place: &Place, connection: Connection) -> Self {
-        Self { connection, web: place.web.clone(), project: place.path.clone(), repository: OnceLock::new() }
+        Self { connection, web: place.web.clone(), project: place.path.clone(), moved: OnceLock::new(), repository: OnceLock::new() }
     }
 
     /// The full path, encoded as one segment, serves as the id.
     fn path<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
-        [&["projects", self.project.as_str()], rest].concat()
+        [&["projects", self.moved.get().unwrap_or(&self.project).as_str()], rest].concat()
     }
 
     fn request(&self, number: u64, deadline: &Deadline) -> Result<WireRequest, Failure> {
@@ -255,6 +257,10 @@ impl Forge for GitLab {
         }
         let wire: WireProject =
             self.connection.or_error(self.connection.json(&Call::get(&self.path(&[])), deadline), "read the project")?;
+        // Reads of the old path are led on; writes are "Non GET methods are not allowed for moved projects" (405), by the number they are.
+        if !wire.path_with_namespace.eq_ignore_ascii_case(&self.project) {
+            let _ = self.moved.set(wire.id.to_string());
+        }
         // One method for the whole project; squashing is a choice beside it.
         let own = match wire.merge_method.as_str() {
             "ff" => MergeMethod::FastForward,

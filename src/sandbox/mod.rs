@@ -98,6 +98,10 @@ impl Sandbox {
         } else if faults.has(Fault::BranchProtected) {
             forge::protect(&bare, options.forge.unwrap_or(forge::Kind::GitHub)).map_err(failed)?;
         }
+        if options.forge.is_some() && faults.has(Fault::RepositoryRenamed) {
+            // Git answers to both names, as a forge that redirects does.
+            std::os::unix::fs::symlink("config.git", bare.with_file_name("config-renamed.git")).map_err(failed)?;
+        }
         let clock = SimulatedClock::new(Arc::new(SystemClock::new()), TIME_SCALE);
         let forge_token = SystemRandom.hex(20);
         let forge = match options.forge {

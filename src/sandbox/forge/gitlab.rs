@@ -400,4 +400,8 @@ impl Dialect for GitLab {
     fn closes_without_head(&self) -> bool {
         false
     }
+
+    fn starts_over_on_push(&self) -> bool {
+        true
+    }
 }

@@ -208,3 +208,46 @@ fn what_no_forge_takes_is_counted() {
         assert_eq!(rig.people().violations().len(), 4, "{kind:?}");
     }
 }
+
+/// The merges of the recordings that landed: style, the two texts, what was the message of the commit at the tip of main.
+#[test]
+fn recorded_merges_get_the_messages_that_they_got() {
+    let mut counted = 0;
+    for scenario in ["06-merge-merge", "06-merge-squash", "06-merge-rebase-merge", "06-merge-fast-forward-only"] {
+        let rig = Rig::new(Kind::Forgejo, &[]);
+        let token = token(&rig);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/forges/forgejo").join(scenario).join("exchange.jsonl");
+        let lines: Vec<Value> = std::fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (mut sent, mut moves) = (None, false);
+        for line in &lines {
+            let (path, body) = (line["request"]["path"].as_str().unwrap_or_default(), &line["request"]["body"]);
+            if let Some(note) = line["note"].as_str().filter(|note| note.starts_with("--- case")) {
+                moves = note.contains("main moved");
+            } else if line["request"]["method"] == "POST" && path.ends_with("/pulls") && line["status"] == 201 {
+                let head = body["head"].as_str().unwrap();
+                rig.commit(head, &format!("{}.txt", head.replace('/', "-")), "new\n");
+                if moves {
+                    rig.commit("main", &format!("moved-{}.txt", head.replace('/', "-")), "moved\n");
+                }
+                assert_eq!(ask(&rig, "POST", "/api/v1/repos/acme/config/pulls", Some(body), Some(&token)).0, 201);
+            } else if line["request"]["method"] == "POST" && path.ends_with("/merge") && line["body"]["message"] != "Please try again later"
+            {
+                let (_, number) = path.trim_end_matches("/merge").rsplit_once('/').unwrap();
+                let mut body = body.clone();
+                body.as_object_mut().unwrap().remove("head_commit_id");
+                let (got, answer) =
+                    ask(&rig, "POST", &format!("/api/v1/repos/acme/config/pulls/{number}/merge"), Some(&body), Some(&token));
+                let expected = (line["status"].as_u64().unwrap(), line["body"]["message"].clone());
+                assert_eq!((u64::from(got), answer["message"].clone()), expected, "{scenario} {body}");
+                sent = (got == 200 && scenario != "06-merge-fast-forward-only").then_some(body);
+                counted += 1;
+            } else if let (Some(body), Some(tip)) = (&sent, line["log"]["main"].get(0)) {
+                let ours = rig.git(&["log", "-1", "--format=%B", "main"]);
+                assert_eq!(ours.trim_end(), tip["message"].as_str().unwrap().trim_end(), "{scenario} {body}");
+                assert_eq!(rig.git(&["log", "-1", "--format=%P", "main"]).split(' ').count(), tip["parents"].as_array().unwrap().len());
+                sent = None;
+            }
+        }
+    }
+    assert!(counted >= 20, "{counted}");
+}

@@ -447,11 +447,15 @@ impl World {
             }
             Some(tip) if tip != pull.head_sha => {
                 let _ = self.plumbing.point(&self.dialect.head_ref(number), tip);
+                let starts_over = self.dialect.starts_over_on_push();
                 let _ = self.pull_mut(number).map(|pull| {
                     pull.head_sha = tip;
                     pull.head_at = now;
                     pull.head_deleted = false;
-                    pull.approvals.clear();
+                    if starts_over {
+                        pull.approvals.clear();
+                        pull.schedule = None;
+                    }
                 });
             }
             Some(_) => {}
