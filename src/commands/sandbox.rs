@@ -15,7 +15,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox --fault degraded -- windlass deploy cart=1.2.0 -e dev\n  windlass sandbox --pull-requests --forge gitlab -- bash",
-    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_* variables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config repository. Without COMMAND it stays up and prints the environment to use.",
+    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_* variables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config repository, WINDLASS_SANDBOX_REVIEWER_TOKEN (with --pull-requests) the token of a person who reviews. Without COMMAND it stays up and prints the environment to use.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]

@@ -68,7 +68,7 @@ faults! {
     ForeignCommit "foreign-commit" "A person pushes a commit to the branch right after a pull request is opened",
     MergedElsewhere "merged-elsewhere" "A person merges by squash right after a pull request is opened",
     RepositoryRenamed "repository-renamed" "The forge knows the repository by another name and redirects the old one",
-    Slow "slow" "Git, Argo CD and pods take their time",
+    Slow "slow" "Git, the forge, Argo CD and pods take their time",
 }
 
 impl Fault {

@@ -153,6 +153,45 @@ fn a_missing_approval_is_waited_for_and_given() {
 }
 
 #[test]
+fn a_script_plays_the_reviewer_with_a_token_of_its_own() {
+    use super::recording_test::ask;
+    for (kind, approve, status, approval, passed) in [
+        (
+            Kind::GitHub,
+            "/api/v3/repos/acme/config/pulls/1/reviews",
+            "/api/v3/repos/acme/config/statuses",
+            r#"{"event": "APPROVE"}"#,
+            "context",
+        ),
+        (Kind::GitLab, "/api/v4/projects/35/merge_requests/1/approve", "/api/v4/projects/35/statuses", "{}", "name"),
+        (
+            Kind::Forgejo,
+            "/api/v1/repos/acme/config/pulls/1/reviews",
+            "/api/v1/repos/acme/config/statuses",
+            r#"{"event": "APPROVED"}"#,
+            "context",
+        ),
+        (
+            Kind::Gitea,
+            "/api/v1/repos/acme/config/pulls/1/reviews",
+            "/api/v1/repos/acme/config/statuses",
+            r#"{"event": "APPROVED"}"#,
+            "context",
+        ),
+    ] {
+        let (rig, request) = opened(kind, &[Fault::ApprovalMissing, Fault::ChecksFailing]);
+        let reviewer = rig.context.environment.get("WINDLASS_SANDBOX_REVIEWER_TOKEN").unwrap();
+        let approval = serde_json::from_str(approval).unwrap();
+        assert!((200..202).contains(&ask(&rig, "POST", approve, Some(&approval), Some(reviewer)).0), "{kind:?}");
+        let success = serde_json::json!({"state": "success", passed: "ci/test"});
+        let status = format!("{status}/{}", request.head_sha);
+        assert_eq!(ask(&rig, "POST", &status, Some(&success), Some(reviewer)).0, 201, "{kind:?}");
+        assert_eq!(merge(&rig, &request), MergeOutcome::Merged(Some(rig.main())), "{kind:?}");
+        rig.is_clean();
+    }
+}
+
+#[test]
 fn a_failed_check_stands_in_the_way_by_its_name() {
     for kind in Kind::ALL {
         let (rig, request) = opened(kind, &[Fault::ChecksFailing]);

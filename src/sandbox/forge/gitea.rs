@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::dialect::{Deed, Dialect, NEW_NAME, OWNER, REPOSITORY_ID, list, repository_name};
 use super::exchange::{Answer, Ask, Kind, Wrong, may, must, page, text, texts};
 use super::landing::Method;
-use super::people::{BOT, Person, TEAM, person};
+use super::people::{Person, TEAM, person};
 use super::world::{CheckState, New, NotOpened, Pull, State, World};
 use crate::sandbox::fault::Fault;
 use shapes::{branch, comment, label, pull, repository, statuses, user};
@@ -82,6 +82,8 @@ impl Gitea {
             (Verb::POST, ["pulls", n, "merge"]) if number(n).is_some() => self.merge(ask, world, number(n).unwrap_or_default()),
             (Verb::DELETE, ["pulls", n, "merge"]) if number(n).is_some() => self.cancel(ask, world, number(n).unwrap_or_default()),
             (Verb::GET, ["pulls", n, "reviews"]) if number(n).is_some() => self.reviews(ask, world, number(n).unwrap_or_default()),
+            (Verb::POST, ["pulls", n, "reviews"]) if number(n).is_some() => self.review(ask, world, number(n).unwrap_or_default()),
+            (Verb::POST, ["statuses", sha]) => self.status(ask, world, sha),
             (Verb::POST, ["pulls", n, "requested_reviewers"]) if number(n).is_some() => {
                 self.ask_reviewers(ask, world, number(n).unwrap_or_default())
             }
@@ -244,6 +246,34 @@ impl Gitea {
         Answer::json(200, list(items.collect()))
     }
 
+    fn review(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let fields = match ask.fields(&[must("event", Kind::Text), may("body", Kind::Text), may("commit_id", Kind::Text)]) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let actor = world.actor;
+        let Some(found) = world.find(number) else { return self.missing(ask) };
+        let event = text(&fields, "event");
+        if event == "APPROVED" {
+            if found.author == actor {
+                return refused(ask, 422, "approve your own pull is not allowed");
+            }
+            let _ = world.approve(number, actor);
+        }
+        Answer::json(200, json!({"id": 1, "user": user(actor), "state": event, "official": true, "dismissed": false}))
+    }
+
+    fn status(&self, ask: &Ask, world: &mut World, sha: &str) -> Answer {
+        let known = [must("state", Kind::Text), may("context", Kind::Text), may("description", Kind::Text), may("target_url", Kind::Text)];
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let (state, context) = (text(&fields, "state"), text(&fields, "context"));
+        world.set_status(sha, &context, read_word(&state));
+        Answer::json(201, json!({"id": 1, "status": state, "context": context, "creator": user(world.actor)}))
+    }
+
     fn ask_reviewers(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
         let fields = match ask.fields(&[may("reviewers", Kind::Texts), may("team_reviewers", Kind::Texts)]) {
             Ok(fields) => fields,
@@ -355,7 +385,7 @@ impl Dialect for Gitea {
     fn answer(&self, ask: &Ask, world: &mut World) -> Answer {
         let path = ask.segments();
         match path.as_slice() {
-            ["api", "v1", "user"] if ask.method == Verb::GET => Answer::json(200, user(BOT)),
+            ["api", "v1", "user"] if ask.method == Verb::GET => Answer::json(200, user(world.actor)),
             ["api", "v1", "repos", OWNER, name, rest @ ..] if *name == repository_name(world) => self.in_repository(ask, world, rest),
             ["api", "v1", "repos", _, _, ..] => self.missing(ask),
             _ => self.no_route(ask, world),
@@ -365,11 +395,7 @@ impl Dialect for Gitea {
     fn default_message(&self, pull: &Pull, method: Method, by: Person) -> String {
         let Pull { number, title, head, base, .. } = pull;
         match method {
-            Method::Squash if by != pull.author => {
-                let author = format!("{} <{}>", pull.author.name, pull.author.email);
-                format!("{title} (#{number})\nCo-authored-by: {author}\nCo-committed-by: {author}")
-            }
-            Method::Squash => format!("{title} (#{number})"),
+            Method::Squash => co_authored(pull, by, &format!("{title} (#{number})")),
             _ => format!("Merge pull request '{title}' (#{number}) from {head} into {base}"),
         }
     }
@@ -392,9 +418,27 @@ impl Dialect for Gitea {
     }
 }
 
+/// A squash by somebody else says whose it is, right behind the message (10; recording 06-merge-by-another).
+fn co_authored(pull: &Pull, by: Person, message: &str) -> String {
+    if by == pull.author {
+        return message.to_owned();
+    }
+    let author = format!("{} <{}>", pull.author.name, pull.author.email);
+    format!("{}\nCo-authored-by: {author}\nCo-committed-by: {author}", message.trim_end())
+}
+
 /// Whether the branch may be pushed to.
 fn is_protected(world: &World) -> bool {
     world.faults.has(Fault::BranchProtected) || world.rules.approvals > 0 || world.rules.check
+}
+
+/// The check of a word; any other is taken as well (31).
+fn read_word(word: &str) -> CheckState {
+    match word {
+        "success" => CheckState::Passed,
+        "failure" | "error" | "warning" => CheckState::Failed,
+        _ => CheckState::Pending,
+    }
 }
 
 /// The word for a check (31).

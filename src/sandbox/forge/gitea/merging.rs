@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Gitea, STYLES, refused};
+use super::{Gitea, STYLES, co_authored, refused};
 use crate::sandbox::forge::dialect::{Dialect as _, joined};
 use crate::sandbox::forge::exchange::{Answer, Ask, Kind, Wrong, flag, may, must, text};
 use crate::sandbox::forge::landing::{Method, Order, Trouble};
-use crate::sandbox::forge::people::BOT;
+use crate::sandbox::forge::people::Person;
 use crate::sandbox::forge::world::{Blocker, Pull, State, World};
 
 impl Gitea {
@@ -42,8 +42,8 @@ impl Gitea {
         let Ok(found) = world.pull(number) else { return self.missing(ask) };
         let order = Order {
             method,
-            message: self.message(found, method, &fields),
-            by: BOT,
+            message: self.message(found, method, world.actor, &fields),
+            by: world.actor,
             delete_branch: flag(&fields, "delete_branch_after_merge"),
         };
         let (sent, head) = (text(&fields, "head_commit_id"), found.head_sha.to_string());
@@ -106,10 +106,11 @@ impl Gitea {
     }
 
     /// No style takes the body, nor, when squashing, the messages of the commits (10).
-    fn message(&self, found: &Pull, method: Method, fields: &Map<String, Value>) -> String {
+    fn message(&self, found: &Pull, method: Method, by: Person, fields: &Map<String, Value>) -> String {
         let title = text(fields, "MergeTitleField");
-        let title = if title.trim().is_empty() { self.default_message(found, method, BOT) } else { title };
-        joined(&title, &text(fields, "MergeMessageField"))
+        let title = if title.trim().is_empty() { self.default_message(found, method, found.author) } else { title };
+        let message = joined(&title, &text(fields, "MergeMessageField"));
+        if method == Method::Squash { co_authored(found, by, &message) } else { message }
     }
 
     pub(super) fn cancel(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
