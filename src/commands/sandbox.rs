@@ -65,6 +65,9 @@ pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
         (None, true) => Some(forge::Kind::Forgejo),
         (None, false) => None,
     };
+    for fault in faults.iter().filter(|fault| fault.needs_forge() && forge.is_none()) {
+        ui.note(&format!("The fault {} does nothing without --pull-requests", fault.name()));
+    }
     let sandbox = Sandbox::start(&Options { faults: Faults::of(faults), forge })?;
     if arguments.command.is_empty() {
         let lines: Vec<String> = sandbox.environment().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();

@@ -72,6 +72,28 @@ faults! {
 }
 
 impl Fault {
+    /// Whether it is one of the forge's API, which is there with pull requests alone.
+    #[must_use]
+    pub fn needs_forge(self) -> bool {
+        matches!(
+            self,
+            Self::ForgeDown
+                | Self::ForgeRateLimited
+                | Self::ForgeTokenReadOnly
+                | Self::CreateResponseLost
+                | Self::MergeResponseLost
+                | Self::MergeChecking
+                | Self::ApprovalMissing
+                | Self::ChecksFailing
+                | Self::ChecksPending
+                | Self::MergeConflict
+                | Self::PullRequestClosed
+                | Self::ForeignCommit
+                | Self::MergedElsewhere
+                | Self::RepositoryRenamed
+        )
+    }
+
     /// The fault of this name.
     ///
     /// # Errors

@@ -91,6 +91,7 @@ fn pull_requests_come_with_a_forge_at_the_address_of_the_git_server() {
         assert_eq!(ran.stderr, "", "nothing that the forge does not know was asked");
     }
     sandbox(&["--pull-requests", "--forge", "sourceforge"], "true").expect(2).says("forgejo");
+    sandbox(&["--fault", "forge-down"], "true").expect(0).says("--pull-requests");
     sandbox(&["--forge", "gitlab"], "true").expect(2).says("--pull-requests");
 }
 
