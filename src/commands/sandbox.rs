@@ -14,8 +14,8 @@ use crate::ui::Ui;
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox --fault degraded -- windlass deploy cart=1.2.0 -e dev\n  windlass sandbox --pull-requests --forge gitlab -- windlass deploy cart=1.2.0 -e dev",
-    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_* variables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config repository. Without COMMAND it stays up and prints the environment to use.",
+    before_help = "Examples:\n  windlass sandbox -- bash\n  windlass sandbox --fault degraded -- windlass deploy cart=1.2.0 -e dev\n  windlass sandbox --pull-requests --forge gitlab -- bash",
+    after_help = "COMMAND inherits environment, directory and standard input; the sandbox adds WINDLASS_* and ARGOCD_* variables only, and exits with COMMAND's code. WINDLASS_SANDBOX_REPOSITORY is the path of the bare config repository, WINDLASS_SANDBOX_REVIEWER_TOKEN (with --pull-requests) the token of a person who reviews. Without COMMAND it stays up and prints the environment to use.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]
@@ -65,6 +65,9 @@ pub fn run(context: &Context, ui: &Ui, arguments: &Arguments) -> Result<u8> {
         (None, true) => Some(forge::Kind::Forgejo),
         (None, false) => None,
     };
+    for fault in faults.iter().filter(|fault| fault.needs_forge() && forge.is_none()) {
+        ui.note(&format!("The fault {} does nothing without --pull-requests", fault.name()));
+    }
     let sandbox = Sandbox::start(&Options { faults: Faults::of(faults), forge })?;
     if arguments.command.is_empty() {
         let lines: Vec<String> = sandbox.environment().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();

@@ -126,7 +126,8 @@ impl Gitea {
             405 if has(&["work in progress"]) => MergeOutcome::NotReady(Awaits::Person, message),
             // Still checking, in conflict, nothing to merge, or the head branch is gone: only the first ends by itself (5).
             405 if has(&["try again later"]) => MergeOutcome::NotReady(Awaits::Forge, message),
-            405 if message.is_empty() => match self.merged_after_all(number, deadline) {
+            // Forgejo says nothing about one that is merged already, Gitea that it has been merged.
+            405 if message.is_empty() || has(&["already been merged", "already merged"]) => match self.merged_after_all(number, deadline) {
                 Some(request) if request.state == State::Merged => MergeOutcome::Merged(request.merge_commit_guess),
                 _ => MergeOutcome::NotReady(Awaits::Forge, "it answered 405 without a reason".to_owned()),
             },

@@ -68,10 +68,32 @@ faults! {
     ForeignCommit "foreign-commit" "A person pushes a commit to the branch right after a pull request is opened",
     MergedElsewhere "merged-elsewhere" "A person merges by squash right after a pull request is opened",
     RepositoryRenamed "repository-renamed" "The forge knows the repository by another name and redirects the old one",
-    Slow "slow" "Git, Argo CD and pods take their time",
+    Slow "slow" "Git, the forge, Argo CD and pods take their time",
 }
 
 impl Fault {
+    /// Whether it is one of the forge's API, which is there with pull requests alone.
+    #[must_use]
+    pub fn needs_forge(self) -> bool {
+        matches!(
+            self,
+            Self::ForgeDown
+                | Self::ForgeRateLimited
+                | Self::ForgeTokenReadOnly
+                | Self::CreateResponseLost
+                | Self::MergeResponseLost
+                | Self::MergeChecking
+                | Self::ApprovalMissing
+                | Self::ChecksFailing
+                | Self::ChecksPending
+                | Self::MergeConflict
+                | Self::PullRequestClosed
+                | Self::ForeignCommit
+                | Self::MergedElsewhere
+                | Self::RepositoryRenamed
+        )
+    }
+
     /// The fault of this name.
     ///
     /// # Errors

@@ -98,8 +98,12 @@ impl Sandbox {
         } else if faults.has(Fault::BranchProtected) {
             forge::protect(&bare, options.forge.unwrap_or(forge::Kind::GitHub)).map_err(failed)?;
         }
+        if options.forge.is_some() && faults.has(Fault::RepositoryRenamed) {
+            // Git answers to both names, as a forge that redirects does.
+            std::os::unix::fs::symlink("config.git", bare.with_file_name("config-renamed.git")).map_err(failed)?;
+        }
         let clock = SimulatedClock::new(Arc::new(SystemClock::new()), TIME_SCALE);
-        let forge_token = SystemRandom.hex(20);
+        let (forge_token, reviewer_token) = (SystemRandom.hex(20), SystemRandom.hex(20));
         let forge = match options.forge {
             Some(kind) => Some(forge::Simulator::start(&forge::Settings {
                 kind,
@@ -107,6 +111,7 @@ impl Sandbox {
                 faults: faults.clone(),
                 clock: clock.clone(),
                 token: forge_token.clone(),
+                reviewer_token: reviewer_token.clone(),
             })?),
             None => None,
         };
@@ -174,6 +179,7 @@ impl Sandbox {
         if forge.is_some() {
             // The first place where a token is looked for, whatever the forge.
             environment.push(("WINDLASS_FORGE_TOKEN".to_owned(), forge_token));
+            environment.push(("WINDLASS_SANDBOX_REVIEWER_TOKEN".to_owned(), reviewer_token));
         }
         Ok(Self { _folder: folder, git, argocd_server, argocd, forge, bare, environment })
     }

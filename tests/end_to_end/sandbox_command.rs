@@ -81,6 +81,29 @@ fn an_unknown_fault_names_the_nearest_and_all_are_listed() {
 }
 
 #[test]
+fn pull_requests_come_with_a_forge_at_the_address_of_the_git_server() {
+    let script = "echo \"$WINDLASS_REPO\"; [ -n \"$WINDLASS_FORGE_TOKEN\" ] || exit 9; git -C \"$WINDLASS_SANDBOX_REPOSITORY\" show main:windlass.yaml";
+    for forge in [&[][..], &["--forge", "github"], &["--forge", "gitlab"], &["--forge", "forgejo"], &["--forge", "gitea"]] {
+        let ran = sandbox(&[&["--pull-requests"], forge].concat(), script).expect(0);
+        assert!(ran.stdout.lines().next().unwrap().ends_with("/acme/config.git"), "{}", ran.stdout);
+        assert_eq!(ran.stdout.matches("    delivery: pull-request\n").count(), 3, "every environment");
+        assert!(!ran.stdout.contains("rollbackDelivery"), "rollbacks too");
+        assert_eq!(ran.stderr, "", "nothing that the forge does not know was asked");
+    }
+    sandbox(&["--pull-requests", "--forge", "sourceforge"], "true").expect(2).says("forgejo");
+    sandbox(&["--fault", "forge-down"], "true").expect(0).says("--pull-requests");
+    sandbox(&["--forge", "gitlab"], "true").expect(2).says("--pull-requests");
+}
+
+#[test]
+fn what_the_forge_does_not_know_is_reported() {
+    let script = "printf 'GET /api/v1/nothing HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\nAuthorization: token %s\\r\\n\\r\\n' \"$WINDLASS_FORGE_TOKEN\" >&3; cat <&3 >/dev/null";
+    let script =
+        format!("address=${{WINDLASS_REPO#http://}}; address=${{address%%/*}}; exec 3<>/dev/tcp/${{address%:*}}/${{address#*:}}; {script}");
+    sandbox(&["--pull-requests"], &script).expect(0).says("GET /api/v1/nothing: there is no such address");
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_127() {
     let home = tempfile::tempdir().unwrap();
     finish(scrubbed(WINDLASS, home.path()).args(["sandbox", "--", "no-such-command-anywhere"])).expect(127);

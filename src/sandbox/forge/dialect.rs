@@ -78,6 +78,11 @@ pub trait Dialect: Send + Sync {
         true
     }
 
+    /// A push takes approvals and a scheduled merge away: GitLab's defaults.
+    fn starts_over_on_push(&self) -> bool {
+        false
+    }
+
     /// A merge that was scheduled when nothing was missing never happens (facts.md 4).
     fn forgets_what_is_ready(&self) -> bool {
         false

@@ -183,7 +183,9 @@ fn many_pull_requests_are_found_page_by_page() {
         let first = rig.branch("1.1.0");
         rig.forge.create(&Rig::new_request(&first), &rig.deadline()).unwrap();
         rig.forge.close(1, &rig.deadline()).unwrap();
-        for at in 0..55 {
+        // GitHub and GitLab filter; Gitea and Forgejo do not, and send at most 50.
+        let others = if matches!(kind, Kind::GitHub | Kind::GitLab) { 3 } else { 55 };
+        for at in 0..others {
             let name = format!("windlass/many/{at}");
             rig.commit(&name, FILE, &format!("{text}\n# {at}\n"));
             rig.forge.create(&Rig::new_request(&BranchName::parse(&name).unwrap()), &rig.deadline()).unwrap();

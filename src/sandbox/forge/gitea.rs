@@ -1,15 +1,16 @@
 //! Gitea and Forgejo: `/api/v1` as two running servers answered it (recordings/forges; the numbers are the paragraphs of its facts.md).
 
+mod merging;
 mod shapes;
 
 use axum::http::Method as Verb;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::dialect::{Deed, Dialect, NEW_NAME, OWNER, REPOSITORY_ID, joined, list, repository_name};
-use super::exchange::{Answer, Ask, Kind, Wrong, flag, may, must, page, text, texts};
-use super::landing::{Method, Order, Trouble};
-use super::people::{BOT, Person, TEAM, person};
-use super::world::{Blocker, CheckState, New, NotOpened, Pull, State, World};
+use super::dialect::{Deed, Dialect, NEW_NAME, OWNER, REPOSITORY_ID, list, repository_name};
+use super::exchange::{Answer, Ask, Kind, Wrong, may, must, page, text, texts};
+use super::landing::Method;
+use super::people::{Person, TEAM, person};
+use super::world::{CheckState, New, NotOpened, Pull, State, World};
 use crate::sandbox::fault::Fault;
 use shapes::{branch, comment, label, pull, repository, statuses, user};
 
@@ -81,6 +82,8 @@ impl Gitea {
             (Verb::POST, ["pulls", n, "merge"]) if number(n).is_some() => self.merge(ask, world, number(n).unwrap_or_default()),
             (Verb::DELETE, ["pulls", n, "merge"]) if number(n).is_some() => self.cancel(ask, world, number(n).unwrap_or_default()),
             (Verb::GET, ["pulls", n, "reviews"]) if number(n).is_some() => self.reviews(ask, world, number(n).unwrap_or_default()),
+            (Verb::POST, ["pulls", n, "reviews"]) if number(n).is_some() => self.review(ask, world, number(n).unwrap_or_default()),
+            (Verb::POST, ["statuses", sha]) => self.status(ask, world, sha),
             (Verb::POST, ["pulls", n, "requested_reviewers"]) if number(n).is_some() => {
                 self.ask_reviewers(ask, world, number(n).unwrap_or_default())
             }
@@ -90,7 +93,8 @@ impl Gitea {
                 // The oldest of this head and base, whatever its state (3).
                 let head = head.join("/");
                 let found = world.all().into_iter().rev().find(|pull| pull.base == *base && pull.head == head).map(|pull| pull.number);
-                found.map_or_else(|| self.missing(ask), |number| self.read(ask, world, number))
+                let body = found.and_then(|number| pull(self, ask, world, number, false));
+                body.map_or_else(|| self.missing(ask), |body| Answer::json(200, body))
             }
             (Verb::POST, ["issues", n, "labels"]) if number(n).is_some() => self.label(ask, world, number(n).unwrap_or_default()),
             (Verb::POST, ["issues", n, "comments"]) if number(n).is_some() => self.comment(ask, world, number(n).unwrap_or_default()),
@@ -160,6 +164,8 @@ impl Gitea {
         };
         let (head, base, title) = (text(&fields, "head"), text(&fields, "base"), text(&fields, "title"));
         let head = head.strip_prefix(&format!("{OWNER}:")).map(str::to_owned).unwrap_or(head);
+        // Gitea takes the whole name of a ref, Forgejo knows none (recording 03-create).
+        let head = head.strip_prefix("refs/heads/").filter(|_| !self.forgejo).map(str::to_owned).unwrap_or(head);
         let new = New { draft: is_draft(&title), head: head.clone(), base: base.clone(), title, body: text(&fields, "body") };
         match world.open(new) {
             Ok(number) => pull(self, ask, world, number, true).map_or_else(|| self.missing(ask), |body| Answer::json(201, body)),
@@ -172,8 +178,8 @@ impl Gitea {
                 ),
             ),
             Err(NotOpened::SameBranch) => refused(ask, 422, "Invalid PullRequest: There are no changes between the head and the base"),
-            Err(NotOpened::NoBase) => self.missing_because(ask, "BaseNotExist"),
-            Err(NotOpened::NoHead) => self.missing(ask),
+            Err(NotOpened::NoBase) if self.forgejo => self.missing_because(ask, "BaseNotExist"),
+            Err(NotOpened::NoBase | NotOpened::NoHead) => self.missing(ask),
         }
     }
 
@@ -229,115 +235,6 @@ impl Gitea {
         pull(self, ask, world, number, false).map_or_else(|| self.missing(ask), |body| Answer::json(201, body))
     }
 
-    fn merge(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
-        let known = [
-            must("Do", Kind::Text),
-            may("head_commit_id", Kind::Text),
-            may("MergeTitleField", Kind::Text),
-            may("MergeMessageField", Kind::Text),
-            may("delete_branch_after_merge", Kind::Flag),
-            may("merge_when_checks_succeed", Kind::Flag),
-            may("force_merge", Kind::Flag),
-        ];
-        let fields = match ask.fields(&known) {
-            Ok(fields) => fields,
-            Err(wrong) => return self.wrong(ask, world, &wrong),
-        };
-        let style = text(&fields, "Do");
-        if !STYLES.contains(&style.as_str()) {
-            return self.wrong(ask, world, &Wrong::Kind("Do".to_owned())).replaced(ask, "[Do]: In");
-        }
-        let later = flag(&fields, "merge_when_checks_succeed");
-        if let Some(answer) = self.stands_in_the_way(ask, world, number, later) {
-            return answer;
-        }
-        let method = match style.as_str() {
-            "squash" => Method::Squash,
-            "rebase" => Method::Rebase,
-            "rebase-merge" => Method::RebaseMerge,
-            "fast-forward-only" => Method::FastForward,
-            _ => Method::Merge,
-        };
-        let Ok(found) = world.pull(number) else { return self.missing(ask) };
-        let order = Order {
-            method,
-            message: self.message(found, method, &fields),
-            by: BOT,
-            delete_branch: flag(&fields, "delete_branch_after_merge"),
-        };
-        let (sent, head) = (text(&fields, "head_commit_id"), found.head_sha.to_string());
-        if later {
-            return match world.schedule(number, order) {
-                Ok(false) => Answer::empty(201),
-                Ok(true) => refused(
-                    ask,
-                    409,
-                    &format!("pull request is already scheduled to be auto merged when checks succeed [pull_id: {}]", number + 100),
-                ),
-                Err(error) => refused(ask, 500, error.message()),
-            };
-        }
-        if !sent.is_empty() && sent != head {
-            return refused(ask, 409, "head out of date");
-        }
-        match world.merge(number, &order) {
-            Ok(()) => Answer::empty(200),
-            Err(Trouble::Conflict) => {
-                if let Ok(found) = world.pull_mut(number) {
-                    found.conflict_noticed = true;
-                }
-                let what =
-                    "Auto-merging\nCONFLICT (content): Merge conflict\nAutomatic merge failed; fix conflicts and then commit the result.\n";
-                Answer::json(409, json!({"Style": style, "StdOut": what, "StdErr": "", "Err": {}}))
-            }
-            // The text stays empty (6).
-            Err(Trouble::NotFastForward) => refused(ask, 500, ""),
-            Err(Trouble::Race(why)) => {
-                refused(ask, 409, &format!("PushRejected with remote message: cannot lock ref 'refs/heads/main': {why}"))
-            }
-            Err(Trouble::Git(_)) => refused(ask, 500, ""),
-        }
-    }
-
-    /// What stands in the way, in the order in which the server looks (6).
-    fn stands_in_the_way(&self, ask: &Ask, world: &mut World, number: u64, later: bool) -> Option<Answer> {
-        let blockers = world.blockers(number);
-        let Some(found) = world.find(number) else { return Some(self.missing(ask)) };
-        let noticed = found.conflict_noticed;
-        let rule = |text: &str| {
-            let text = if self.forgejo { format!("not allowed to merge [reason: {text}]") } else { text.to_owned() };
-            refused(ask, 405, &text)
-        };
-        match found.state {
-            State::Merged => return Some(refused(ask, 405, if self.forgejo { "" } else { "has already been merged" })),
-            State::Closed => return Some(self.missing(ask)),
-            State::Open => {}
-        }
-        blockers.into_iter().find_map(|blocker| match blocker {
-            Blocker::Draft => Some(refused(ask, 405, "Work in progress PRs cannot be merged")),
-            Blocker::NoHead if !self.forgejo => Some(refused(ask, 500, "")),
-            Blocker::NoHead | Blocker::Checking | Blocker::Nothing => Some(refused(ask, 405, "Please try again later")),
-            Blocker::Conflict if noticed => Some(refused(ask, 405, "Please try again later")),
-            Blocker::Approvals(_) if !later => Some(rule("Does not have enough approvals")),
-            Blocker::CheckFailed | Blocker::CheckPending if !later => Some(rule("Not all required status checks successful")),
-            _ => None,
-        })
-    }
-
-    /// No style takes the body, nor, when squashing, the messages of the commits (10).
-    fn message(&self, found: &Pull, method: Method, fields: &Map<String, Value>) -> String {
-        let title = text(fields, "MergeTitleField");
-        let title = if title.trim().is_empty() { self.default_message(found, method, BOT) } else { title };
-        joined(&title, &text(fields, "MergeMessageField"))
-    }
-
-    fn cancel(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
-        match world.pull_mut(number).ok().and_then(|found| found.schedule.take()) {
-            Some(_) => Answer::empty(204),
-            None => self.missing(ask),
-        }
-    }
-
     fn reviews(&self, ask: &Ask, world: &World, number: u64) -> Answer {
         let Some(found) = world.find(number) else { return self.missing(ask) };
         let head = found.head_sha.to_string();
@@ -347,6 +244,34 @@ impl Gitea {
                 "html_url": "", "pull_request_url": ""})
         });
         Answer::json(200, list(items.collect()))
+    }
+
+    fn review(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let fields = match ask.fields(&[must("event", Kind::Text), may("body", Kind::Text), may("commit_id", Kind::Text)]) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let actor = world.actor;
+        let Some(found) = world.find(number) else { return self.missing(ask) };
+        let event = text(&fields, "event");
+        if event == "APPROVED" {
+            if found.author == actor {
+                return refused(ask, 422, "approve your own pull is not allowed");
+            }
+            let _ = world.approve(number, actor);
+        }
+        Answer::json(200, json!({"id": 1, "user": user(actor), "state": event, "official": true, "dismissed": false}))
+    }
+
+    fn status(&self, ask: &Ask, world: &mut World, sha: &str) -> Answer {
+        let known = [must("state", Kind::Text), may("context", Kind::Text), may("description", Kind::Text), may("target_url", Kind::Text)];
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(ask, world, &wrong),
+        };
+        let (state, context) = (text(&fields, "state"), text(&fields, "context"));
+        world.set_status(sha, &context, read_word(&state));
+        Answer::json(201, json!({"id": 1, "status": state, "context": context, "creator": user(world.actor)}))
     }
 
     fn ask_reviewers(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
@@ -406,13 +331,6 @@ impl Gitea {
     }
 }
 
-impl Answer {
-    /// The same with another message.
-    fn replaced(self, ask: &Ask, message: &str) -> Self {
-        refused(ask, self.status, message)
-    }
-}
-
 impl Dialect for Gitea {
     fn public(&self, ask: &Ask, _world: &World) -> Option<Answer> {
         let version = if self.forgejo { "13.0.2+gitea-1.22.0" } else { "1.25.2" };
@@ -467,7 +385,7 @@ impl Dialect for Gitea {
     fn answer(&self, ask: &Ask, world: &mut World) -> Answer {
         let path = ask.segments();
         match path.as_slice() {
-            ["api", "v1", "user"] if ask.method == Verb::GET => Answer::json(200, user(BOT)),
+            ["api", "v1", "user"] if ask.method == Verb::GET => Answer::json(200, user(world.actor)),
             ["api", "v1", "repos", OWNER, name, rest @ ..] if *name == repository_name(world) => self.in_repository(ask, world, rest),
             ["api", "v1", "repos", _, _, ..] => self.missing(ask),
             _ => self.no_route(ask, world),
@@ -477,11 +395,7 @@ impl Dialect for Gitea {
     fn default_message(&self, pull: &Pull, method: Method, by: Person) -> String {
         let Pull { number, title, head, base, .. } = pull;
         match method {
-            Method::Squash if by != pull.author => {
-                let author = format!("{} <{}>", pull.author.name, pull.author.email);
-                format!("{title} (#{number})\nCo-authored-by: {author}\nCo-committed-by: {author}")
-            }
-            Method::Squash => format!("{title} (#{number})"),
+            Method::Squash => co_authored(pull, by, &format!("{title} (#{number})")),
             _ => format!("Merge pull request '{title}' (#{number}) from {head} into {base}"),
         }
     }
@@ -504,9 +418,27 @@ impl Dialect for Gitea {
     }
 }
 
+/// A squash by somebody else says whose it is, right behind the message (10; recording 06-merge-by-another).
+fn co_authored(pull: &Pull, by: Person, message: &str) -> String {
+    if by == pull.author {
+        return message.to_owned();
+    }
+    let author = format!("{} <{}>", pull.author.name, pull.author.email);
+    format!("{}\nCo-authored-by: {author}\nCo-committed-by: {author}", message.trim_end())
+}
+
 /// Whether the branch may be pushed to.
 fn is_protected(world: &World) -> bool {
     world.faults.has(Fault::BranchProtected) || world.rules.approvals > 0 || world.rules.check
+}
+
+/// The check of a word; any other is taken as well (31).
+fn read_word(word: &str) -> CheckState {
+    match word {
+        "success" => CheckState::Passed,
+        "failure" | "error" | "warning" => CheckState::Failed,
+        _ => CheckState::Pending,
+    }
 }
 
 /// The word for a check (31).

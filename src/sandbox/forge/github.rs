@@ -10,7 +10,7 @@ use super::dialect::{Deed, Dialect, NAME, OWNER, REPOSITORY_ID, joined, list, re
 use super::exchange::{Answer, Ask, Kind, Wrong, flag, may, must, page, text, texts};
 use super::landing::{Method, Order, Trouble};
 use super::people::{BOT, Person, TEAM, person};
-use super::world::{Blocker, New, NotOpened, Pull, State, World};
+use super::world::{Blocker, CheckState, New, NotOpened, Pull, State, World};
 use shapes::{comment, label, pull, repository, user};
 
 /// GitHub.
@@ -74,6 +74,8 @@ impl GitHub {
             (Verb::PATCH, ["pulls", n]) => self.edit(ask, world, number(n)),
             (Verb::PUT, ["pulls", n, "merge"]) => self.merge(ask, world, number(n)),
             (Verb::POST, ["pulls", n, "requested_reviewers"]) => self.ask_reviewers(ask, world, number(n)),
+            (Verb::POST, ["pulls", n, "reviews"]) => self.review(ask, world, number(n)),
+            (Verb::POST, ["statuses", sha]) => self.status(ask, world, sha),
             (Verb::POST, ["issues", n, "labels"]) => self.label(ask, world, number(n)),
             (Verb::POST, ["issues", n, "assignees"]) => self.assign(ask, world, number(n)),
             (Verb::POST, ["issues", n, "comments"]) => self.comment(ask, world, number(n)),
@@ -215,27 +217,22 @@ impl GitHub {
             return refused(409, "Head branch was modified. Review and try the merge again.");
         }
         let check = super::world::CHECK_NAME;
-        for blocker in blockers {
-            match blocker {
-                Blocker::Draft => return refused(405, "Pull Request is still a draft"),
-                Blocker::NotOpen | Blocker::NoHead | Blocker::Checking | Blocker::Conflict | Blocker::Nothing => return not_mergeable(),
-                Blocker::Approvals(count) => {
-                    let plural = if count == 1 { "" } else { "s" };
-                    let verb = if count == 1 { "is" } else { "are" };
-                    return refused(
-                        405,
-                        &format!("At least {count} approving review{plural} {verb} required by reviewers with write access."),
-                    );
-                }
-                Blocker::CheckFailed => return refused(405, &format!("Required status check \"{check}\" is failing.")),
-                Blocker::CheckPending => return refused(405, &format!("Required status check \"{check}\" is expected.")),
+        match blockers.first() {
+            None => {}
+            Some(Blocker::Draft) => return refused(405, "Pull Request is still a draft"),
+            Some(Blocker::Approvals(count)) => {
+                let (plural, verb) = if *count == 1 { ("", "is") } else { ("s", "are") };
+                return refused(405, &format!("At least {count} approving review{plural} {verb} required by reviewers with write access."));
             }
+            Some(Blocker::CheckFailed) => return refused(405, &format!("Required status check \"{check}\" is failing.")),
+            Some(Blocker::CheckPending) => return refused(405, &format!("Required status check \"{check}\" is expected.")),
+            Some(_) => return not_mergeable(),
         }
         let given = |name: &str| fields.get(name).and_then(Value::as_str);
         let order = Order {
             method,
             message: message(found, method, given("commit_title"), given("commit_message")),
-            by: BOT,
+            by: world.actor,
             delete_branch: false,
         };
         match world.merge(number, &order) {
@@ -247,6 +244,41 @@ impl GitHub {
             Err(Trouble::Conflict | Trouble::NotFastForward) => not_mergeable(),
             Err(Trouble::Git(why)) => refused(500, &why),
         }
+    }
+
+    fn review(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
+        let fields = match ask.fields(&[may("event", Kind::Text), may("body", Kind::Text), may("commit_id", Kind::Text)]) {
+            Ok(fields) => fields,
+            Err(why) => return wrong(ask, world, &why),
+        };
+        let actor = world.actor;
+        let Some(found) = world.find(number) else { return missing() };
+        let event = text(&fields, "event");
+        if event == "APPROVE" {
+            if found.author == actor {
+                return refused(422, "Unprocessable Entity: Can not approve your own pull request");
+            }
+            let _ = world.approve(number, actor);
+        }
+        let state = if event == "APPROVE" { "APPROVED" } else { "COMMENTED" };
+        Answer::json(200, json!({"id": 1, "user": user(actor), "state": state}))
+    }
+
+    fn status(&self, ask: &Ask, world: &mut World, sha: &str) -> Answer {
+        let known = [must("state", Kind::Text), may("context", Kind::Text), may("description", Kind::Text), may("target_url", Kind::Text)];
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(why) => return wrong(ask, world, &why),
+        };
+        let (state, context) = (text(&fields, "state"), text(&fields, "context"));
+        let check = match state.as_str() {
+            "success" => CheckState::Passed,
+            "pending" => CheckState::Pending,
+            "failure" | "error" => CheckState::Failed,
+            _ => return wrong(ask, world, &Wrong::Kind("state".to_owned())),
+        };
+        world.set_status(sha, &context, check);
+        Answer::json(201, json!({"id": 1, "state": state, "context": context, "creator": user(world.actor)}))
     }
 
     fn ask_reviewers(&self, ask: &Ask, world: &mut World, number: u64) -> Answer {
@@ -375,7 +407,7 @@ impl Dialect for GitHub {
         match path.as_slice() {
             ["api", "graphql"] if ask.method == Verb::POST => graph::answer(ask, world),
             ["api", "v3", "user"] if ask.method == Verb::GET => {
-                let answer = Answer::json(200, user(BOT));
+                let answer = Answer::json(200, user(world.actor));
                 // A fine-grained token has no scopes, and no header.
                 let reads = world.faults.has(crate::sandbox::fault::Fault::ForgeTokenReadOnly);
                 if reads { answer } else { answer.with("x-oauth-scopes", "repo, read:org") }

@@ -9,7 +9,7 @@ use super::dialect::{Deed, Dialect, NAME, OWNER, REPOSITORY_ID, list, repository
 use super::exchange::{Answer, Ask, Kind, Wrong, flag, may, must, page, text};
 use super::landing::{Method, Order, Trouble};
 use super::people::{BOT, EVERYBODY, Person, person};
-use super::world::{Blocker, New, NotOpened, Pull, State, World};
+use super::world::{Blocker, CheckState, New, NotOpened, Pull, State, World};
 use crate::sandbox::fault::Fault;
 use shapes::{note, project, request, status_of_check, user};
 
@@ -74,6 +74,11 @@ impl GitLab {
                     "approvals_left": left, "approved_by": by, "user_has_approved": false, "user_can_approve": false});
                 Answer::json(200, body)
             }
+            (Verb::POST, ["merge_requests", n, "approve"]) => {
+                let actor = world.actor;
+                if world.approve(number(n), actor).is_err() { missing() } else { self.shown(ask, world, number(n), 201) }
+            }
+            (Verb::POST, ["statuses", sha]) => self.status(ask, world, sha),
             (Verb::POST, ["merge_requests", n, "notes"]) => self.note(ask, world, number(n)),
             (Verb::GET, ["merge_requests", n, "notes"]) => {
                 let Some(found) = world.find(number(n)) else { return missing() };
@@ -277,7 +282,7 @@ impl GitLab {
         let order = Order {
             method,
             message: message.unwrap_or_else(|| self.default_message(&found, method, BOT)),
-            by: BOT,
+            by: world.actor,
             delete_branch: flag(&fields, "should_remove_source_branch"),
         };
         if waits {
@@ -301,6 +306,23 @@ impl GitLab {
         found.comments.push(body.clone());
         let at = found.comments.len() - 1;
         Answer::json(201, note(ask, world, at, &body))
+    }
+
+    fn status(&self, ask: &Ask, world: &mut World, sha: &str) -> Answer {
+        let known = [must("state", Kind::Text), may("name", Kind::Text), may("context", Kind::Text), may("ref", Kind::Text)];
+        let fields = match ask.fields(&known) {
+            Ok(fields) => fields,
+            Err(why) => return wrong(ask, world, &why),
+        };
+        let (state, name) = (text(&fields, "state"), text(&fields, "name") + &text(&fields, "context"));
+        let check = match state.as_str() {
+            "success" | "skipped" => CheckState::Passed,
+            "pending" | "running" => CheckState::Pending,
+            "failed" | "canceled" => CheckState::Failed,
+            _ => return wrong(ask, world, &Wrong::Kind("state".to_owned())),
+        };
+        world.set_status(sha, &name, check);
+        Answer::json(201, json!({"id": 1, "sha": sha, "status": state, "name": name, "author": user(ask, world.actor)}))
     }
 
     fn users(&self, ask: &Ask) -> Answer {
@@ -366,7 +388,7 @@ impl Dialect for GitLab {
         let names = [format!("{OWNER}/{}", repository_name(world)), REPOSITORY_ID.to_string()];
         match (ask.method.clone(), path.as_slice()) {
             (Verb::GET, ["api", "v4", "version"]) => Answer::json(200, json!({"version": "18.5.2", "revision": "sandbox"})),
-            (Verb::GET, ["api", "v4", "user"]) => Answer::json(200, user(ask, BOT)),
+            (Verb::GET, ["api", "v4", "user"]) => Answer::json(200, user(ask, world.actor)),
             (Verb::GET, ["api", "v4", "users"]) => self.users(ask),
             (Verb::GET, ["api", "v4", "personal_access_tokens", "self"]) => {
                 let scope = if world.faults.has(Fault::ForgeTokenReadOnly) { "read_api" } else { "api" };
@@ -399,5 +421,9 @@ impl Dialect for GitLab {
 
     fn closes_without_head(&self) -> bool {
         false
+    }
+
+    fn starts_over_on_push(&self) -> bool {
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated forge: one core of pull requests, and a dialect for each forge that translates HTTP. Merges really happen in the bare
 //! repository (design section 11).
 //!
-//! `world` is the core, `landing` and `plumbing` what a merge makes, `people` what others do, `dialect` what a forge is to the core, and
+//! `world` and `pull` are the core, `landing` and `plumbing` what a merge makes, `people` what others do, `dialect` what a forge is to the core, and
 //! `github`, `gitlab`, `gitea` are the forges. What no forge of the kind would take is counted as a violation.
 
 mod dialect;
@@ -13,6 +13,7 @@ mod landing;
 mod people;
 mod plumbing;
 mod protection;
+mod pull;
 mod world;
 
 #[cfg(test)]
@@ -39,7 +40,7 @@ use self::gitea::Gitea;
 use self::github::GitHub;
 use self::gitlab::GitLab;
 use self::landing::Method;
-use self::people::{REVIEWER, SECOND};
+use self::people::{BOT, REVIEWER, SECOND};
 use self::plumbing::Plumbing;
 pub use self::protection::protect;
 pub use self::world::CheckState;
@@ -54,6 +55,8 @@ pub const PATH: &str = "acme/config.git";
 const TIME_SCALE_HEADER: &str = "windlass-sandbox-time-scale";
 /// How often time is looked at without a request, for merges that were scheduled.
 const TICK: Duration = Duration::from_millis(50);
+/// How long the fault `slow` holds back each answer.
+const SLOW: Duration = Duration::from_millis(60);
 /// The largest body of a request.
 const LARGEST: usize = 4 << 20;
 
@@ -116,13 +119,16 @@ pub struct Settings {
     pub faults: Faults,
     /// The time.
     pub clock: SimulatedClock,
-    /// The one token that is accepted.
+    /// The token that windlass has.
     pub token: String,
+    /// The token of a person, for scripts that play one.
+    pub reviewer_token: String,
 }
 
 struct Shared {
     world: Mutex<World>,
     clock: SimulatedClock,
+    slow: bool,
 }
 
 impl Shared {
@@ -151,9 +157,14 @@ impl Simulator {
             Error::new(ErrorKind::Environment, format!("The sandbox's forge cannot open its repository: {}", error.message()))
         })?;
         let clock = settings.clock.clone();
-        let world =
-            World::new(plumbing, settings.kind.dialect(), settings.faults.clone(), clock.at(Duration::ZERO), settings.token.clone());
-        let shared = Arc::new(Shared { world: Mutex::new(world), clock });
+        let world = World::new(
+            plumbing,
+            settings.kind.dialect(),
+            settings.faults.clone(),
+            clock.at(Duration::ZERO),
+            (settings.token.clone(), settings.reviewer_token.clone()),
+        );
+        let shared = Arc::new(Shared { world: Mutex::new(world), clock, slow: settings.faults.has(Fault::Slow) });
         let (stop, stopped) = channel::<()>();
         let ticking = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -190,10 +201,8 @@ impl Simulator {
     /// A reviewer approves; the next one, when the first did already.
     pub fn approve(&self, number: u64) {
         self.shared.with(|world| {
-            let _ = world.pull_mut(number).map(|pull| {
-                let reviewer = if pull.approvals.contains(&REVIEWER) { SECOND } else { REVIEWER };
-                pull.approvals.push(reviewer);
-            });
+            let first = world.find(number).is_some_and(|pull| !pull.approvals.contains(&REVIEWER));
+            let _ = world.approve(number, if first { REVIEWER } else { SECOND });
         });
     }
 
@@ -256,6 +265,9 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, LARGEST).await else { return Answer::page(413, "Request Entity Too Large").into() };
     let scale = shared.clock.scale();
+    if shared.slow {
+        tokio::time::sleep(SLOW).await;
+    }
     // Git is read and written: not on the threads that hold the connections.
     let answered = tokio::task::spawn_blocking(move || {
         let Some(ask) = Ask::read(parts.method, &parts.uri, &parts.headers, &body) else { return Answer::page(400, "Bad Request") };
@@ -283,12 +295,20 @@ fn answer(ask: &Ask, world: &mut World) -> Answer {
         }
         return public;
     }
-    if faults.has(Fault::ForgeDown) {
+    // Without a token even GitLab, which shows its version to nobody, says what it is.
+    if faults.has(Fault::ForgeDown) && ask.token.is_some() {
         return Answer::page(503, "Service Temporarily Unavailable");
     }
-    if ask.token.as_deref() != Some(world.token.as_str()) {
-        return dialect.unauthenticated(ask);
-    }
+    world.actor = match ask.token.as_deref() {
+        Some(token) if token == world.token => BOT,
+        Some(token) if token == world.reviewer_token => {
+            world.actor = REVIEWER;
+            let answer = dialect.answer(ask, world);
+            world.actor = BOT;
+            return answer;
+        }
+        _ => return dialect.unauthenticated(ask),
+    };
     if world.limited > 0 {
         world.limited -= 1;
         return dialect.rate_limited(ask, world.limited);

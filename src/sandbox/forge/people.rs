@@ -39,11 +39,14 @@ pub fn person(login: &str) -> Option<Person> {
 /// A team that can review.
 pub const TEAM: &str = "reviewers";
 
+/// What somebody does to a pull request.
+type Reaction = fn(&mut World, u64) -> Result<(), Error>;
+
 impl World {
     /// What people do right after the pull request was opened, as the faults say. The answer to the client is made already.
     pub fn people_react(&mut self, number: u64) {
         let faults = self.faults.clone();
-        let reactions: [(Fault, fn(&mut Self, u64) -> Result<(), Error>); 4] = [
+        let reactions: [(Fault, Reaction); 4] = [
             (Fault::ForeignCommit, |world, number| world.push_foreign_commit(number).map(|_| ())),
             (Fault::MergeConflict, |world, number| world.move_base_into_conflict(number).map(|_| ())),
             (Fault::MergedElsewhere, |world, number| world.merge_by_hand(number, Method::Squash)),

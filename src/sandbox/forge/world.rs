@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::landing::{Landed, Order};
 use super::people::{BOT, Person};
 use super::plumbing::Plumbing;
+pub use super::pull::{Blocker, CheckState, New, NotOpened, Pull, Rules, Schedule, State};
 use crate::sandbox::fault::{Fault, Faults};
 
 /// How long a forge computes whether it can be merged, with the fault `merge-checking`: simulated time.
@@ -19,148 +20,6 @@ const CHECK: Duration = Duration::from_secs(20);
 const SOME_SECONDS: Duration = Duration::from_secs(5);
 /// The one check that a rule asks for.
 pub const CHECK_NAME: &str = "ci/test";
-
-/// Whether it is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Open.
-    Open,
-    /// Closed without a merge.
-    Closed,
-    /// Merged.
-    Merged,
-}
-
-/// What became of the check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckState {
-    /// It succeeded.
-    Passed,
-    /// It runs.
-    Pending,
-    /// It failed.
-    Failed,
-}
-
-/// A merge that is to happen later.
-#[derive(Debug, Clone)]
-pub struct Schedule {
-    /// What was asked for.
-    pub order: Order,
-    /// Not before this moment; never, where the forge forgets it.
-    pub due: Option<Duration>,
-}
-
-/// A pull request.
-#[derive(Debug, Clone)]
-pub struct Pull {
-    /// Its number.
-    pub number: u64,
-    /// The title.
-    pub title: String,
-    /// The body.
-    pub body: String,
-    /// The branch with the change.
-    pub head: String,
-    /// The commit at its tip; the last one, once the branch is gone.
-    pub head_sha: Oid,
-    /// When the head came to be there.
-    pub head_at: Duration,
-    /// The branch was deleted.
-    pub head_deleted: bool,
-    /// The branch it goes to.
-    pub base: String,
-    /// Whether it is open.
-    pub state: State,
-    /// Not to be merged yet.
-    pub draft: bool,
-    /// Who opened it.
-    pub author: Person,
-    /// Names of labels.
-    pub labels: Vec<String>,
-    /// Who was asked for a review.
-    pub reviewers: Vec<Person>,
-    /// Teams that were asked for a review.
-    pub teams: Vec<String>,
-    /// Assignees.
-    pub assignees: Vec<Person>,
-    /// Comments, the oldest first.
-    pub comments: Vec<String>,
-    /// Who approved.
-    pub approvals: Vec<Person>,
-    /// What a person says about its check, whatever the rule says.
-    pub check: Option<CheckState>,
-    /// When it was opened.
-    pub opened_at: Duration,
-    /// When it was closed or merged.
-    pub closed_at: Option<Duration>,
-    /// The merge that is to happen later.
-    pub schedule: Option<Schedule>,
-    /// What landed.
-    pub landed: Option<Landed>,
-    /// The forge knows of the conflict (facts.md 6: before that, a merge is refused in another way).
-    pub conflict_noticed: bool,
-}
-
-/// What is asked when a pull request is opened.
-#[derive(Debug, Clone, Default)]
-pub struct New {
-    /// The branch with the change.
-    pub head: String,
-    /// The branch it goes to.
-    pub base: String,
-    /// The title.
-    pub title: String,
-    /// The body.
-    pub body: String,
-    /// Not to be merged yet.
-    pub draft: bool,
-}
-
-/// Why a pull request is not opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotOpened {
-    /// One of this head and base is open.
-    Exists(u64),
-    /// There is no such head branch.
-    NoHead,
-    /// There is no such base branch.
-    NoBase,
-    /// Head and base are one branch.
-    SameBranch,
-}
-
-/// Something that stands in the way of a merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blocker {
-    /// It is closed or merged.
-    NotOpen,
-    /// It is a draft.
-    Draft,
-    /// The head branch is gone.
-    NoHead,
-    /// The forge is still computing.
-    Checking,
-    /// It is in conflict.
-    Conflict,
-    /// The base has it all.
-    Nothing,
-    /// So many approvals are missing.
-    Approvals(usize),
-    /// The required check failed.
-    CheckFailed,
-    /// The required check has not ended.
-    CheckPending,
-}
-
-/// The rules of the base branch.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Rules {
-    /// How many approvals are needed.
-    pub approvals: usize,
-    /// The check `ci/test` must succeed.
-    pub check: bool,
-}
 
 /// Everything there is on the forge.
 pub struct World {
@@ -176,8 +35,12 @@ pub struct World {
     pub rules: Rules,
     /// GitLab has one method for a whole project: `merge`, `rebase_merge`, `ff`.
     pub project_method: &'static str,
-    /// The one token that is accepted.
+    /// The token that windlass has.
     pub token: String,
+    /// The token of a person: reviews, checks and merges by somebody else.
+    pub reviewer_token: String,
+    /// Whose token the request has that is being answered.
+    pub actor: Person,
     /// How many requests may still be answered before the first rate limit is over, and what was lost already.
     pub limited: u32,
     /// The answer to the first creation was lost.
@@ -196,7 +59,13 @@ const MOST: usize = 10_000;
 
 impl World {
     /// An empty one.
-    pub fn new(plumbing: Plumbing, dialect: &'static dyn Dialect, faults: Faults, started: jiff::Timestamp, token: String) -> Self {
+    pub fn new(
+        plumbing: Plumbing,
+        dialect: &'static dyn Dialect,
+        faults: Faults,
+        started: jiff::Timestamp,
+        tokens: (String, String),
+    ) -> Self {
         let rules = Rules {
             approvals: usize::from(faults.has(Fault::ApprovalMissing)),
             check: faults.has(Fault::ChecksFailing) || faults.has(Fault::ChecksPending),
@@ -209,7 +78,9 @@ impl World {
             started,
             rules,
             project_method: "merge",
-            token,
+            token: tokens.0,
+            reviewer_token: tokens.1,
+            actor: BOT,
             lost_creation: false,
             lost_merge: false,
             dialect,
@@ -227,7 +98,8 @@ impl World {
 
     /// Counts something that no forge of this kind would take.
     pub fn note_violation(&mut self, what: String) {
-        if self.violations.len() < MOST {
+        // What a person's script asks is not ours to judge.
+        if self.violations.len() < MOST && self.actor == BOT {
             self.violations.push(what);
         }
     }
@@ -302,7 +174,7 @@ impl World {
             base: new.base,
             state: State::Open,
             draft: new.draft,
-            author: BOT,
+            author: self.actor,
             labels: Vec::new(),
             reviewers: Vec::new(),
             teams: Vec::new(),
@@ -337,6 +209,21 @@ impl World {
             pull.state = State::Open;
             pull.closed_at = None;
         }
+    }
+
+    /// Somebody approves; nobody does so twice.
+    pub fn approve(&mut self, number: u64, person: Person) -> Result<(), Error> {
+        let pull = self.pull_mut(number)?;
+        if !pull.approvals.contains(&person) {
+            pull.approvals.push(person);
+        }
+        Ok(())
+    }
+
+    /// A status of a commit: the check of every pull request that has it at its head.
+    pub fn set_status(&mut self, sha: &str, name: &str, state: CheckState) {
+        let of_commit = |pull: &&mut Pull| name == CHECK_NAME && pull.head_sha.to_string() == sha;
+        self.pulls.values_mut().filter(of_commit).for_each(|pull| pull.check = Some(state));
     }
 
     /// The state of the check `ci/test`, when the rules ask for it.
@@ -447,11 +334,15 @@ impl World {
             }
             Some(tip) if tip != pull.head_sha => {
                 let _ = self.plumbing.point(&self.dialect.head_ref(number), tip);
+                let starts_over = self.dialect.starts_over_on_push();
                 let _ = self.pull_mut(number).map(|pull| {
                     pull.head_sha = tip;
                     pull.head_at = now;
                     pull.head_deleted = false;
-                    pull.approvals.clear();
+                    if starts_over {
+                        pull.approvals.clear();
+                        pull.schedule = None;
+                    }
                 });
             }
             Some(_) => {}

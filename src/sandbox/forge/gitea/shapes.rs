@@ -64,10 +64,8 @@ fn mergeable(world: &mut World, found: &Pull, just_opened: bool) -> bool {
     match found.state {
         State::Open if just_opened => true,
         State::Open => {
-            !found.draft
-                && !found.head_deleted
-                && !world.is_checking(found)
-                && !(found.conflict_noticed && world.is_in_conflict(found.number))
+            let conflict = found.conflict_noticed && world.is_in_conflict(found.number);
+            !(found.draft || found.head_deleted || world.is_checking(found) || conflict)
         }
         State::Closed | State::Merged => false,
     }
