@@ -20,6 +20,19 @@ pub fn folder(targets: &[Target]) -> String {
     format!("{PREFIX}/{}/{}", part(environment, LONGEST_NAME), part(service, LONGEST_NAME))
 }
 
+/// Every folder in which a branch for one of these targets may stand: their own, that of each alone, and those of several services.
+#[must_use]
+pub fn folders(targets: &[Target]) -> Vec<String> {
+    let mut all = vec![folder(targets)];
+    for target in targets {
+        all.push(folder(std::slice::from_ref(target)));
+        all.push(format!("{PREFIX}/{}/several", part(target.environment.as_str(), LONGEST_NAME)));
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// `windlass/<environment>/<service>/<intent>-<hash>`; `several` where the intent has more than one environment or service.
 ///
 /// The names and the slug are for people; that two intents never share a branch is the hash's work.

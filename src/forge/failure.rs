@@ -104,6 +104,7 @@ impl Failure {
             }
             Self::Unauthenticated(message) => {
                 Error::new(ErrorKind::ForgeAuth, format!("{forge} at {place} rejected the token from {credential}{}", colon(&message)))
+                    .hint("Another token\tin WINDLASS_FORGE_TOKEN")
                     .hint(format!("The token needs {}", help.scopes))
                     .hint(help.job_token)
             }

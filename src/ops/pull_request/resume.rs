@@ -7,7 +7,8 @@ use super::place;
 use crate::config::layers::Settings;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::forge::request::State;
+use crate::forge::request::{PullRequest, State};
+use crate::git::ConfigRepository;
 use crate::model::event::{Event, Reporter};
 use crate::model::field::Wanted as WantedValue;
 use crate::model::intent::{Operation, Until};
@@ -15,6 +16,7 @@ use crate::model::names::BranchName;
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequestSettings;
 use crate::model::report::{PullRequestReport, Recorded, RunReport};
+use crate::model::revision::{Relation, Sha};
 use crate::ops::outcome::{self, Outcome};
 use crate::ops::session::Session;
 use crate::ops::verify::{self, Verification};
@@ -84,20 +86,20 @@ fn run(
         ))
         .hint("What landed\twindlass wait COMMIT"));
     };
-    let facts = repository.commit(&head)?;
-    let trailers = facts.trailers.clone();
+    let trailers = repository.commit(&head)?.trailers;
     report.intent = trailers.as_ref().map(|trailers| trailers.intent.to_string());
-    // Ours is one commit on what it was planned on; somebody else's may be any number.
-    let base = match &trailers {
-        Some(_) => facts.parents.first().cloned(),
-        None => repository.fork(&head, &tip.commit, &session.deadline)?,
+    let (commit, base) = match &trailers {
+        // Ours is one commit on what it was planned on.
+        Some(_) => (head.clone(), repository.commit(&head)?.parents.into_iter().next()),
+        None => by_hand(&session, repository, &request, &head, &tip.commit)?,
     };
-    let targets = crate::ops::resume::targets_of(&session, repository, &head, &facts, base.as_ref())?;
+    let facts = repository.commit(&commit)?;
+    let targets = crate::ops::resume::targets_of(&session, repository, &commit, &facts, base.as_ref())?;
     if targets.is_empty() {
         return Err(Error::usage(format!("{} changes nothing of any service in {}", words.named(number), crate::ops::session::MAP_FILE))
             .hint(format!("Look\t{}", request.url)));
     }
-    let watched = crate::ops::resume::watch_list(repository, &head, base.as_ref(), &targets)?;
+    let watched = crate::ops::resume::watch_list(repository, &commit, base.as_ref(), &targets)?;
     report.targets = watched.iter().map(|watched| outcome::target_report(&watched.change)).collect();
     let resume = format!("windlass wait --pr {}{}", request.url, session.settings.resume_flags());
     if until == Until::Recorded && request.state == State::Open {
@@ -148,4 +150,28 @@ fn run(
     let operation = trailers.as_ref().map_or(Operation::Deploy, |trailers| trailers.operation);
     let verification = Verification::resume(&session, repository, &watched, operation, until, reporter)?;
     Ok(verify::finish(verification, &session, repository, &commit, false, reporter, report)?.advice)
+}
+
+/// What somebody else's request changes, and since when: any number of commits since they left the branch or, once they are part of it,
+/// what the merge brought.
+fn by_hand(
+    session: &Session<'_>,
+    repository: &ConfigRepository,
+    request: &PullRequest,
+    head: &Sha,
+    tip: &Sha,
+) -> Result<(Sha, Option<Sha>)> {
+    let fork = repository.fork(head, tip, &session.deadline)?;
+    if fork.as_ref() != Some(head) {
+        return Ok((head.clone(), fork));
+    }
+    let guess = request.merge_commit_guess.as_deref().and_then(|guess| Sha::parse(guess).ok());
+    let merge = match guess {
+        Some(guess) if matches!(repository.relation(&guess, tip.as_str(), &session.deadline)?, Relation::Same | Relation::Descendant) => {
+            guess
+        }
+        _ => head.clone(),
+    };
+    let before = repository.commit(&merge)?.parents.into_iter().next();
+    Ok((merge, before))
 }

@@ -32,14 +32,8 @@ fn run(
     reporter: &dyn Reporter,
 ) -> Result<()> {
     let (repository, deadline) = (job.repository, &job.session.deadline);
-    // Those of each target alone, and those of several.
-    let mut folders = vec![branch::folder(targets)];
-    for target in targets {
-        folders.push(branch::folder(std::slice::from_ref(target)));
-    }
-    folders.sort();
-    folders.dedup();
-    let heads: Vec<Head> = repository.heads(&folders, deadline)?.into_iter().filter(|head| head.branch != *our_branch).collect();
+    let heads: Vec<Head> =
+        repository.heads(&branch::folders(targets), deadline)?.into_iter().filter(|head| head.branch != *our_branch).collect();
     repository.bring(&heads, deadline)?;
     let words = forge.words();
     for head in heads {
