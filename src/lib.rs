@@ -77,8 +77,12 @@ fn all_said(ui: &Ui, code: u8) -> u8 {
 fn fail(ui: &Ui, cli: &Cli, error: Error) -> u8 {
     let code = error.exit_code();
     ui.error(&error);
-    if let (cli::Output::Json, Some(operation)) = (cli.global.output, commands::has_result_object(&cli.command)) {
-        ui.report(&Outcome::failed(operation, error).report);
+    if let Some(operation) = commands::has_result_object(&cli.command) {
+        let report = Outcome::failed(operation, error).report;
+        ui.publish(&report, false);
+        if cli.global.output == cli::Output::Json {
+            ui.report(&report);
+        }
     }
     code
 }

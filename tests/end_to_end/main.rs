@@ -19,6 +19,7 @@ mod git_trouble;
 mod help;
 mod history;
 mod interrupts;
+mod pipelines;
 mod promote;
 mod properties;
 mod readme;
