@@ -173,6 +173,7 @@ impl Attempt<'_> {
         }
         self.budget = Some(self.request.deadline.at_most(self.request.budget));
         let mut ready: Option<(Sha, Sha)> = None;
+        let mut mended = 0;
         loop {
             if shared.context.cancel.is_set() {
                 return Err(stopped(&shared.context.cancel));
@@ -200,6 +201,7 @@ impl Attempt<'_> {
                 Pushed::Otherwise(failure, refusal) => (failure, refusal),
             };
             tracing::debug!(words = failure.words, ?refusal, "the push did not end cleanly");
+            let gone = shared.is_gone();
             let stop_now = failure.cancelled || shared.context.cancel.is_set();
             match self.look(&commit, &tip, &failure, stop_now)? {
                 Seen::Ours => return self.landed(commit, tip),
@@ -210,6 +212,10 @@ impl Attempt<'_> {
                     if let Some(found) = self.landed_since(&base, &tip)? {
                         return Ok(found);
                     }
+                }
+                Seen::Unmoved if gone && mended < MOST_STUMBLES && !stop_now => {
+                    mended += 1;
+                    shared.mend(&self.repository.branch, &tip)?;
                 }
                 Seen::Unmoved => {
                     self.not_taken(&failure, refusal.as_deref(), stop_now)?;
@@ -240,6 +246,12 @@ impl Attempt<'_> {
         let settled = Deadline::after(clock, GRACE);
         let never = crate::context::Cancel::new();
         loop {
+            if shared.is_gone() {
+                // Even a look at the branch needs a repository to stand in.
+                let _lock = shared.cache.lock(&never)?;
+                shared.cache.heal(Store::Tip)?;
+                shared.reopen();
+            }
             let why = match shared.transport.read_branch(&store, &self.repository.branch, &verify, true)? {
                 Ok(Some(tip)) if tip == *commit => return Ok(Seen::Ours),
                 Ok(Some(tip)) if tip == *base => {
