@@ -132,7 +132,7 @@ impl ConfigRepository {
     /// # Errors
     /// Those of Git.
     pub fn find_intent(&self, id: &IntentId, deadline: &Deadline) -> Result<Option<Sha>> {
-        let mut find = || {
+        let find = || {
             self.fetch_commits(deadline)?;
             self.find_in(Store::Commits, id, &[&tracking_ref(&self.branch)], deadline)
         };

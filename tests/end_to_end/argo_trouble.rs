@@ -106,3 +106,13 @@ fn with_until_recorded_troubles_of_argo_cd_are_warnings() {
     platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--until", "recorded"]).expect(0);
     assert_eq!(platform.commits(), 2);
 }
+
+#[test]
+fn a_live_override_of_an_image_or_of_a_helm_parameter_is_said_at_once() {
+    let platform = Platform::with(&[Fault::LiveOverride]);
+    for (service, name) in [("checkout", "ghcr.io/acme/checkout:1.0.0"), ("billing", "Helm parameter image.tag to 1.0.0")] {
+        let ran = platform.windlass(&["deploy", &format!("{service}=1.1.0"), "-e", "dev", "--timeout", "60s", "-o", "json"]).expect(45);
+        let ran = ran.says(name).says("which hides 1.1.0");
+        assert_eq!(verdicts(&ran.json()), [(format!("{service}-dev"), "Overridden".to_owned())]);
+    }
+}
