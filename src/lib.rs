@@ -32,7 +32,7 @@ use crate::ui::Ui;
 /// Reads the arguments, runs the command, and returns the exit code. Exit codes are documented in `docs/exit-codes.md`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments()) {
         Ok(cli) => cli,
         Err(answer) => return answered(&answer),
     };
@@ -53,6 +53,17 @@ pub fn main() -> ExitCode {
         ),
     };
     ExitCode::from(all_said(&ui, code))
+}
+
+/// The arguments; `windlass help deploy` is `windlass deploy --help`.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
+fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
 }
 
 /// Help, the version, or what is wrong with the arguments: clap's own words.

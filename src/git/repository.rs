@@ -107,7 +107,7 @@ impl ConfigRepository {
                 secret: secret.clone(),
             },
         );
-        let git = Git::find(context, settings.interactive, credential, settings.url.scheme() == Scheme::Ssh)?;
+        let git = Git::find(context, settings.interactive, credential, &settings.url, deadline)?;
         let (mut cache, warning) = Cache::open(&settings.cache, &settings.url)?;
         if let Some(warning) = warning {
             reporter.report(&Event::Warning(warning));

@@ -171,7 +171,8 @@ fn refs(text: &str) -> Vec<RemoteRef> {
 
 impl GitCli {
     pub(super) fn new(git: Git, url: &RemoteUrl, environment: &Environment) -> Self {
-        let place = url.host_and_port().filter(|_| PROXIES.iter().all(|name| environment.get(name).is_none()));
+        let place =
+            url.host_and_port().filter(|_| url.loopback_host().is_some() || PROXIES.iter().all(|name| environment.get(name).is_none()));
         Self { git, place }
     }
 

@@ -70,7 +70,12 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
         let why = after(stderr, "SSL certificate problem:")
             .or_else(|| stderr.lines().find(|line| line.contains("unable to access")))
             .unwrap_or("TLS failed");
-        return unavailable(format!("TLS: {}", tail_of_access(why)), Again::No);
+        return trouble(
+            ErrorKind::GitUnavailable,
+            format!("Git does not answer: TLS: {}", tail_of_access(why)),
+            Again::No,
+            Some("Trust its authority\tgit config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"),
+        );
     }
     for (code, again) in [("401", Again::No), ("403", Again::No), ("404", Again::No)] {
         if has(&[&format!("returned error: {code}")]) {

@@ -375,7 +375,7 @@ fn planned_values(snapshot: &Snapshot<'_>, plan: &Plan, wish: &TargetWish) -> Re
 
 /// The version in a sentence: each value once.
 fn version(values: &[(Field, String)]) -> String {
-    super::plan::version_of(values.iter().map(|(_, value)| Some(value.as_str()))).unwrap_or_default()
+    super::plan::version_of(values.iter().map(|(_, value)| Some(crate::model::image::version_part(value)))).unwrap_or_default()
 }
 
 /// The whole image that an image field stands for at this value.
@@ -523,6 +523,12 @@ fn links(client: &Client, targets: &[WaitTarget], verdicts: &[(Target, Verdict)]
     }
 }
 
+/// What to set where the certificate of Argo CD's server is not trusted.
+fn tls_hint(reason: &str) -> Option<String> {
+    let hint = "Trust its authority\tARGOCD_OPTS='--server-crt FILE', or certificateAuthority: FILE of the server in the user file";
+    reason.to_lowercase().contains("certificate").then(|| hint.to_owned())
+}
+
 /// The exact next commands, by what was found.
 fn advice(verdicts: &[(Target, Verdict)], report: &mut RunReport) -> Vec<String> {
     use VerdictKind as V;
@@ -535,6 +541,7 @@ fn advice(verdicts: &[(Target, Verdict)], report: &mut RunReport) -> Vec<String>
             V::AuthError => advice.push(LOGIN_HINT.to_owned()),
             V::AutoSyncDisabled => advice.push(format!("Sync it\targocd app sync {}", verdict.application.name)),
             V::ArgoUnavailable => {
+                advice.extend(tls_hint(&verdict.reason));
                 advice.push("The change is recorded in Git and not enforced: what runs keeps running as it is.".to_owned());
             }
             _ => {}
