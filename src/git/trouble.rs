@@ -74,7 +74,17 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
             ErrorKind::GitUnavailable,
             format!("Git does not answer: TLS: {}", tail_of_access(why)),
             Again::No,
-            Some("Trust its authority\tgit config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"),
+            Some(
+                if has(&["subject name", "does not match target host", "no alternative certificate", "certificate's owner does not match"])
+                {
+                    "Use the name\tthat the certificate has; another authority: git config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"
+                } else if has(&["expired", "not yet valid"]) {
+                    "Look\tat the clocks, and renew the certificate; another authority: git config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"
+                } else {
+                    // GnuTLS gives no reason.
+                "Trust its authority\tgit config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE, unless the certificate has expired"
+                },
+            ),
         );
     }
     for (code, again) in [("401", Again::No), ("403", Again::No), ("404", Again::No)] {

@@ -178,6 +178,7 @@ fn already(session: &Session<'_>, repository: &ConfigRepository, intent: &Chosen
             ),
         )
         .with_recorded(crate::model::report::Recorded::Yes)
+        .with_commit(commit)
         .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
     Ok(())

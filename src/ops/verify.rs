@@ -523,10 +523,19 @@ fn links(client: &Client, targets: &[WaitTarget], verdicts: &[(Target, Verdict)]
     }
 }
 
-/// What to set where the certificate of Argo CD's server is not trusted.
-fn tls_hint(reason: &str) -> Option<String> {
-    let hint = "Trust its authority\tARGOCD_OPTS='--server-crt FILE', or certificateAuthority: FILE of the server in the user file";
-    reason.to_lowercase().contains("certificate").then(|| hint.to_owned())
+/// What to do where the certificate of Argo CD's server is not accepted.
+pub(super) fn tls_hint(reason: &str) -> Option<String> {
+    const SETTING: &str = "ARGOCD_OPTS='--server-crt FILE', or certificateAuthority: FILE of the server in the user file";
+    let reason = reason.to_lowercase();
+    if !reason.contains("certificate") {
+        None
+    } else if reason.contains("not valid for name") || reason.contains("notvalidforname") {
+        Some(format!("Use the name\tthat the certificate has, in ARGOCD_SERVER; another authority: {SETTING}"))
+    } else if reason.contains("expired") || reason.contains("notvalidyet") || reason.contains("not valid yet") {
+        Some(format!("Look\tat the clocks, and renew the certificate; another authority: {SETTING}"))
+    } else {
+        Some(format!("Trust its authority\t{SETTING}"))
+    }
 }
 
 /// The exact next commands, by what was found.

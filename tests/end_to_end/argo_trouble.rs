@@ -81,9 +81,18 @@ fn an_application_that_reads_another_branch_stops_the_run_before_the_push() {
 
 #[test]
 fn the_deadline_is_exit_42_and_prints_what_resumes() {
-    // A version that crashes again and again stays Progressing for ever.
-    let (platform, ran) = deploy(&[Fault::CrashLoop], "6s");
-    recorded(&platform, ran, 42, "Timeout").says("windlass wait").says("CrashLoopBackOff");
+    let platform = Platform::with(&[Fault::Degraded]);
+    platform.give_checkout_all_the_time();
+    let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--timeout", "6s", "-o", "json"]).expect(42);
+    assert_eq!(verdicts(&ran.json()), [("checkout-dev".to_owned(), "Timeout".to_owned())]);
+    ran.says("windlass wait").says("ImagePullBackOff");
+}
+
+#[test]
+fn a_version_that_was_healthy_and_crashes_again_and_again_is_degraded() {
+    // Argo CD shows Progressing for ever; its own pods, made after the sync began, say it.
+    let (platform, ran) = deploy(&[Fault::CrashLoop], "60s");
+    recorded(&platform, ran, 43, "Degraded").says("it was healthy and its pods fail since").says("CrashLoopBackOff");
 }
 
 #[test]

@@ -200,3 +200,17 @@ fn an_argument_that_would_do_nothing_is_a_usage_error() {
     assert_eq!(platform.commits(), 1);
     platform.windlass(&["deploy", "checkout=2.0.0", "cart", "--version", "3", "-e", "dev", "--no-wait"]).expect(0);
 }
+
+#[test]
+fn an_intent_that_was_superseded_names_its_commit_and_its_verdict() {
+    let platform = Platform::start();
+    let deploy = |version: &str, intent: &str| {
+        platform.windlass(&["deploy", &format!("checkout={version}"), "-e", "dev", "--no-wait", "--intent", intent, "-o", "json"])
+    };
+    let ours = deploy("1.1.0", "night-1").expect(0).json()["commit"].clone();
+    deploy("1.2.0", "night-2").expect(0);
+    let report = deploy("1.1.0", "night-1").expect(44).json();
+    assert_eq!((&report["commit"], &report["recorded"], &report["enforced"]), (&ours, &"yes".into(), &"no".into()));
+    assert_eq!(verdicts(&report), [("checkout-dev".to_owned(), "Superseded".to_owned())]);
+    assert!(report["targets"][0]["applications"][0]["reason"].as_str().unwrap().contains("replaced its value"), "{report}");
+}

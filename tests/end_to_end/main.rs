@@ -27,4 +27,5 @@ mod rollback;
 mod sandbox_command;
 mod status;
 mod support;
+mod tls;
 mod wait;
