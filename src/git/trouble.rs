@@ -82,7 +82,7 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
                     "Look\tat the clocks, and renew the certificate; another authority: git config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"
                 } else {
                     // GnuTLS gives no reason.
-                "Trust its authority\tgit config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE, unless the certificate has expired"
+                    "Trust its authority\tgit config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE, unless the certificate has expired"
                 },
             ),
         );

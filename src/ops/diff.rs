@@ -210,7 +210,7 @@ fn failed(application: &str, trouble: &Trouble) -> Error {
     };
     let words = words(trouble);
     let error = Error::new(kind, format!("Argo CD says nothing of {application}: it {words}"));
-    match super::verify::tls_hint(&words) {
+    match super::advice::tls_hint(&words) {
         Some(hint) => error.hint(hint),
         None => error,
     }

@@ -148,7 +148,7 @@ fn list(context: &Context, settings: &Settings, named: Option<&str>) -> Listed {
         }
         Err(trouble) => {
             let words = words(&trouble);
-            let hint = super::verify::tls_hint(&words).map(|hint| format!(" ({})", hint.replace('\t', ": "))).unwrap_or_default();
+            let hint = super::advice::tls_hint(&words).map(|hint| format!(" ({})", hint.replace('\t', ": "))).unwrap_or_default();
             Err(format!("Argo CD at {} {words}{hint}", client.address()))
         }
     }
