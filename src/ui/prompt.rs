@@ -87,7 +87,7 @@ impl Prompt {
             Err(_) => {
                 // Ctrl-C: the list hid the cursor and leaves it so (dialoguer #77), and the signal it raised is still on its way to us.
                 let _ = console::Term::stderr().show_cursor();
-                self.cancel.wait(Duration::from_millis(500));
+                let _ = self.cancel.wait(Duration::from_millis(500));
                 Answer::No
             }
         }
