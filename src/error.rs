@@ -6,6 +6,7 @@ use std::fmt;
 use crate::model::names::InvalidName;
 use crate::model::path::InvalidPath;
 use crate::model::report::Recorded;
+use crate::model::revision::Sha;
 use crate::model::verdict::VerdictKind;
 
 /// `Result` with our error.
@@ -128,6 +129,7 @@ pub struct Error {
     message: String,
     hints: Vec<String>,
     recorded: Recorded,
+    commit: Option<Sha>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -136,7 +138,7 @@ impl Error {
     /// sanitises all it prints.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let recorded = if kind == ErrorKind::OutcomeUnknown { Recorded::Unknown } else { Recorded::No };
-        Self { kind, message: message.into(), hints: Vec::new(), recorded, source: None }
+        Self { kind, message: message.into(), hints: Vec::new(), recorded, commit: None, source: None }
     }
 
     /// Usage or configuration: exit 2.
@@ -178,6 +180,19 @@ impl Error {
     pub fn with_recorded(mut self, recorded: Recorded) -> Self {
         self.recorded = recorded;
         self
+    }
+
+    /// Names the commit of ours that it is about.
+    #[must_use]
+    pub fn with_commit(mut self, commit: &Sha) -> Self {
+        self.commit = Some(commit.clone());
+        self
+    }
+
+    /// The commit of ours that it is about.
+    #[must_use]
+    pub fn commit(&self) -> Option<&Sha> {
+        self.commit.as_ref()
     }
 
     /// What kind of thing went wrong.

@@ -32,8 +32,7 @@ use crate::ui::Ui;
 /// Reads the arguments, runs the command, and returns the exit code. Exit codes are documented in `docs/exit-codes.md`.
 #[must_use]
 pub fn main() -> ExitCode {
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
-    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let arguments = arguments();
     // Tools ask for the version all the time, and building the whole command tree takes as long as git takes to answer.
     if let [_, only] = arguments.as_slice()
         && only == "--version"
@@ -64,6 +63,17 @@ pub fn main() -> ExitCode {
     ExitCode::from(all_said(&ui, code))
 }
 
+/// The arguments; `windlass help deploy` is `windlass deploy --help`.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
+fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
+}
+
 /// Help, the version, or what is wrong with the arguments: clap's own words.
 fn answered(answer: &clap::Error) -> ExitCode {
     printed(answer.print(), if answer.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 })
@@ -89,8 +99,12 @@ fn all_said(ui: &Ui, code: u8) -> u8 {
 fn fail(ui: &Ui, cli: &Cli, error: Error) -> u8 {
     let code = error.exit_code();
     ui.error(&error);
-    if let (cli::Output::Json, Some(operation)) = (cli.global.output, commands::has_result_object(&cli.command)) {
-        ui.report(&Outcome::failed(operation, error).report);
+    if let Some(operation) = commands::has_result_object(&cli.command) {
+        let report = Outcome::failed(operation, error).report;
+        ui.publish(&report, false);
+        if cli.global.output == cli::Output::Json {
+            ui.report(&report);
+        }
     }
     code
 }

@@ -67,7 +67,10 @@ pub fn image(text: &str) -> Result<ImageArgument, String> {
 /// # Errors
 /// When it is no duration.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    duration::parse(text).map_err(|invalid| invalid.to_string())
+    match duration::parse(text) {
+        Ok(Duration::ZERO) => Err("no time at all: nothing could be done in it".to_owned()),
+        duration => duration.map_err(|invalid| invalid.to_string()),
+    }
 }
 
 /// How far to go, as an argument.

@@ -113,6 +113,10 @@ fn wishes(arguments: &Arguments) -> Result<Vec<(ServiceName, ServiceWish)>> {
         let version = argument.version.clone().or_else(|| arguments.version.clone());
         wishes.push((argument.service.clone(), ServiceWish { version, ..ServiceWish::default() }));
     }
+    if arguments.version.is_some() && arguments.services.iter().all(|argument| argument.version.is_some()) {
+        return Err(Error::usage("--version means no service: every SERVICE has a version of its own")
+            .hint("Leave out\t--version, or the =VERSION of the services it is for"));
+    }
     let count = wishes.len();
     let one = |option: &str| -> Result<usize> {
         match count {

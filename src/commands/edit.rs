@@ -55,14 +55,23 @@ pub fn run(context: &Context, ui: &Ui, output: Output, arguments: &Arguments) ->
         append: arguments.append.clone().zip(arguments.entry.clone()),
         in_place: arguments.in_place,
     };
-    let result = ops::edit::edit(context, &request)?;
+    let edited = ops::edit::edit(context, &request)?;
     match (output, arguments.in_place) {
         (Output::Table, true) => {}
-        (Output::Table, false) => ui.data_bytes(&result),
+        (Output::Table, false) => ui.data_bytes(&edited.bytes),
         (Output::Json, in_place) => {
             // What the engine takes is UTF-8, so nothing is lost here.
-            let content = (!in_place).then(|| String::from_utf8_lossy(&result).into_owned());
-            ui.json(&json!({"schemaVersion": 1, "file": request.file, "inPlace": in_place, "content": content}));
+            let content = (!in_place).then(|| String::from_utf8_lossy(&edited.bytes).into_owned());
+            let field = |(path, old, new): &(String, Option<String>, String)| json!({"path": path, "old": old, "new": new});
+            let fields: Vec<_> = edited.places.iter().map(field).collect();
+            ui.json(&json!({
+                "schemaVersion": 1,
+                "file": request.file,
+                "changed": edited.changed,
+                "fields": fields,
+                "inPlace": in_place,
+                "content": content,
+            }));
         }
     }
     Ok(0)

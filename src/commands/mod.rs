@@ -90,6 +90,7 @@ pub(crate) fn finish(ui: &Ui, global: &Global, outcome: Outcome) -> Result<u8> {
         ui.error(error);
     }
     ui.hints(&outcome.advice);
+    ui.publish(&outcome.report, outcome.dry_run.is_some());
     if global.output == Output::Json {
         ui.report(&outcome.report);
     }

@@ -83,7 +83,10 @@ impl Settings {
         let (user, user_path) = UserFile::load(environment)?;
         let environment_timeout = match environment.get("WINDLASS_TIMEOUT") {
             None => None,
-            Some(value) => Some(duration::parse(value).map_err(|invalid| Error::usage(format!("WINDLASS_TIMEOUT: {invalid}")))?),
+            Some(value) => match duration::parse(value) {
+                Ok(Duration::ZERO) => return Err(Error::usage("WINDLASS_TIMEOUT is no time at all: nothing could be done in it")),
+                duration => Some(duration.map_err(|invalid| Error::usage(format!("WINDLASS_TIMEOUT: {invalid}")))?),
+            },
         };
         let cache = match environment.get_os("WINDLASS_CACHE_DIRECTORY") {
             Some(given) => (environment.directory().join(given), "WINDLASS_CACHE_DIRECTORY".to_owned()),

@@ -116,6 +116,7 @@ impl Cache {
     /// # Errors
     /// Environment: it cannot be had in time.
     pub(super) fn lock(&self, cancel: &Cancel) -> Result<Lock> {
+        self.restore()?;
         match Lock::take(&self.folder.join("lock"), PATIENCE, cancel, &mut || ())? {
             Locked::Held(lock) => Ok(lock),
             Locked::Busy => Err(Error::new(
@@ -124,6 +125,12 @@ impl Cache {
             )
             .hint("Another place\tWINDLASS_CACHE_DIRECTORY=/absolute/path")),
         }
+    }
+
+    /// Makes the folder again when somebody emptied the cache meanwhile.
+    fn restore(&self) -> Result<()> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.map_err(|error| environment("The cache cannot be made again:", &self.folder, error))
     }
 
     /// Whether another process holds the cache for longer than anybody works with it.
@@ -137,6 +144,7 @@ impl Cache {
     /// The lock under which a branch is planned on and pushed to.
     pub(super) fn branch_lock(&self, branch: &str, patience: Duration, cancel: &Cancel, queued: &mut dyn FnMut()) -> Result<Locked> {
         let digest: String = Sha256::digest(branch.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.restore()?;
         Lock::take(&self.folder.join(format!("branch-{digest}.lock")), patience, cancel, queued)
     }
 
@@ -159,7 +167,9 @@ impl Cache {
             replace(&path.join("HEAD"), "ref: refs/heads/none\n")?;
             replace(&path.join("config"), &self.configuration(store))
         };
-        write().map_err(|error| environment("The cache cannot be written:", &path, error))
+        // Once more, where somebody empties the cache at this very moment.
+        let written = write().or_else(|error| if error.kind() == IoKind::NotFound { write() } else { Err(error) });
+        written.map_err(|error| environment("The cache cannot be written:", &path, error))
     }
 
     /// The whole configuration, written anew each time: nothing that somebody planted in it survives (reliability.md T9). The partial clone

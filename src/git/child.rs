@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::remote::{RemoteUrl, Scheme};
 use crate::context::{Cancel, Context, Deadline};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -117,6 +118,8 @@ pub(super) struct Git {
     /// The user's ssh command, which is told to ask nothing where nobody could answer; absent where git is not to reach ssh, or the
     /// program is none whose options are known (`GIT_SSH`).
     ssh: Option<String>,
+    /// The host of a server on this machine, which no proxy is to see.
+    direct: Option<String>,
 }
 
 /// One call of git.
@@ -158,12 +161,19 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 impl Git {
     /// Finds git and checks its version.
-    pub(super) fn find(context: &Context, interactive: bool, credential: Option<Credential>, reaches_ssh: bool) -> Result<Self> {
+    pub(super) fn find(
+        context: &Context,
+        interactive: bool,
+        credential: Option<Credential>,
+        url: &RemoteUrl,
+        deadline: &Deadline,
+    ) -> Result<Self> {
+        let reaches_ssh = url.scheme() == Scheme::Ssh;
         let Some(program) = find(context) else {
             return Err(Error::new(ErrorKind::Environment, "git was not found on the PATH").hint("Install\tgit 2.39 or later"));
         };
-        let mut git = Self { program, context: context.clone(), interactive, credential, ssh: None };
-        let deadline = Deadline::after(&context.clock, Duration::from_secs(20));
+        let mut git = Self { program, context: context.clone(), interactive, credential, ssh: None, direct: url.loopback_host() };
+        let deadline = deadline.at_most(Duration::from_secs(20));
         let ended = git.run(Call::new(["version"], &deadline))?;
         match version(&ended.text()) {
             Some(found) if found >= OLDEST => {
@@ -176,6 +186,10 @@ impl Git {
                 ErrorKind::Environment,
                 format!("git {major}.{minor} at {} is too old: windlass needs {}.{} or later", git.program.display(), OLDEST.0, OLDEST.1),
             )),
+            None if ended.cancelled => Err(super::lock::stopped(&context.cancel)),
+            None if ended.timed_out => {
+                Err(Error::new(ErrorKind::Environment, format!("{} did not say its version in time", git.program.display())))
+            }
             None => Err(Error::new(ErrorKind::Environment, format!("{} does not say which git it is", git.program.display()))),
         }
     }
@@ -204,6 +218,12 @@ impl Git {
             }
         }
         command.env("LC_ALL", "C").env("GIT_ALLOW_PROTOCOL", "https:ssh:http:file");
+        if let Some(host) = &self.direct {
+            // curl reads both spellings, the lower one first.
+            let known = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| self.context.environment.get(name));
+            let list = known.map_or_else(|| host.clone(), |known| format!("{known},{host}"));
+            command.env("no_proxy", &list).env("NO_PROXY", list);
+        }
         if !self.interactive {
             command.env("GIT_TERMINAL_PROMPT", "0").env_remove("SSH_ASKPASS");
             if let Some(ssh) = &self.ssh {

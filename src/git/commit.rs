@@ -11,6 +11,7 @@ use super::cache::Store;
 use super::child::{Call, path_argument};
 use super::repository::{ConfigRepository, Shared, parse_oid, sha_of};
 use super::snapshot::Snapshot;
+use super::trouble;
 use crate::context::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::plan::FileEdit;
@@ -122,7 +123,7 @@ impl ConfigRepository {
         for edit in edits {
             modes.push(base.mode(&edit.file)?);
         }
-        let written = shared.with_objects(|repository| {
+        let write = |repository: &git2::Repository| {
             let parent = repository.find_commit(parse_oid(base.commit())?)?;
             let mut update = TreeUpdateBuilder::new();
             for (edit, mode) in edits.iter().zip(&modes) {
@@ -151,10 +152,16 @@ impl ConfigRepository {
                 &[&parent],
             )?;
             Ok((tree, Some(repository.odb()?.write(ObjectType::Commit, &buffer)?)))
-        });
+        };
+        let mut written = shared.with_objects(write);
+        if written.is_err() && shared.is_gone() {
+            shared.mend(&self.branch, base.commit())?;
+            written = shared.with_objects(write);
+        }
         match written {
             Ok((_, Some(commit))) => sha_of(commit),
             Ok((tree, None)) => self.sign(base.commit(), tree, message, &author, &committer, created),
+            Err(error) if trouble::is_full(error.message()) => Err(trouble::no_room(&shared.cache.path(Store::Tip)).error()),
             Err(error) => {
                 Err(Error::new(ErrorKind::Environment, format!("The commit cannot be written into the cache: {}", error.message())))
             }

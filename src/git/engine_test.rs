@@ -201,6 +201,23 @@ fn a_cache_that_breaks_while_it_is_used_is_mended_in_flight() {
 }
 
 #[test]
+fn a_cache_that_is_taken_away_between_plan_and_push_costs_time_and_nothing_else() {
+    let rig = Rig::start();
+    let client = rig.client("a");
+    let (repository, _) = client.connected();
+    fs::remove_dir_all(&client.settings.cache).unwrap();
+    let commit = landed(client.set(&repository, FILE, "2", Some("night-1")));
+    assert_eq!(commit, rig.tip());
+    assert_eq!(rig.count(), 2);
+    // What is asked of a cache that is gone is no answer about the commits: not "diverged", which would be a verdict.
+    let later = rig.commit(&[("README.md", "x")], "later");
+    repository.fetch(&client.deadline()).unwrap();
+    repository.shared.with_objects(|objects| objects.find_commit(super::repository::parse_oid(&later)?).map(drop)).unwrap();
+    fs::remove_dir_all(&client.settings.cache).unwrap();
+    assert_eq!(repository.relation(&commit, later.as_str(), &client.deadline()).unwrap(), Relation::Descendant);
+}
+
+#[test]
 fn how_two_commits_are_related_is_known_beyond_what_was_fetched() {
     let rig = Rig::start();
     let old = rig.tip();

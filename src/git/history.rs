@@ -80,7 +80,18 @@ impl Shared {
 
     /// Whether one commit contains another, both of which are in the store.
     pub(super) fn is_ancestor(&self, store: Store, ancestor: &Sha, of: &Sha, deadline: &Deadline) -> Result<bool> {
-        Ok(self.ask(store, &["merge-base", "--is-ancestor", ancestor.as_str(), of.as_str()], deadline)?.is_some())
+        let mut call = Call::new(std::iter::empty::<&str>(), deadline);
+        call.arguments.push(path_argument("--git-dir=", &self.cache.path(store)));
+        call.arguments.extend(["merge-base", "--is-ancestor", ancestor.as_str(), of.as_str()].map(Into::into));
+        call.environment.push(("GIT_NO_LAZY_FETCH", "1".to_owned()));
+        let ended = self.git.run(call)?;
+        match ended.code {
+            _ if ended.cancelled => Err(super::lock::stopped(&self.context.cancel)),
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            // A cache that is broken or gone says nothing about the commits.
+            _ => Err(Error::new(ErrorKind::Environment, format!("git could not read the history in the cache: {}", ended.stderr.trim()))),
+        }
     }
 }
 
@@ -121,8 +132,15 @@ impl ConfigRepository {
     /// # Errors
     /// Those of Git.
     pub fn find_intent(&self, id: &IntentId, deadline: &Deadline) -> Result<Option<Sha>> {
-        self.fetch_commits(deadline)?;
-        self.find_in(Store::Commits, id, &[&tracking_ref(&self.branch)], deadline)
+        let find = || {
+            self.fetch_commits(deadline)?;
+            self.find_in(Store::Commits, id, &[&tracking_ref(&self.branch)], deadline)
+        };
+        match find() {
+            // The cache was emptied after the fetch.
+            Err(error) if error.kind() == ErrorKind::Environment => find(),
+            found => found,
+        }
     }
 
     /// The same among the commits that `tip` has and `base` has not, all of which are here.
@@ -182,6 +200,17 @@ impl ConfigRepository {
     /// # Errors
     /// Those of Git; a revision that Git does not know is no error, but [`Relation::Unresolved`].
     pub fn relation(&self, ours: &Sha, revision: &str, deadline: &Deadline) -> Result<Relation> {
+        match self.relation_as_known(ours, revision, deadline) {
+            // The cache broke or was taken away meanwhile; the history is fetched into a new one.
+            Err(error) if error.kind() == ErrorKind::Environment => {
+                self.shared.reopen();
+                self.relation_by_history(ours, &revision.to_ascii_lowercase(), deadline)
+            }
+            relation => relation,
+        }
+    }
+
+    fn relation_as_known(&self, ours: &Sha, revision: &str, deadline: &Deadline) -> Result<Relation> {
         if revision.len() < 7 || revision.len() > 40 || !revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Relation::Unresolved);
         }

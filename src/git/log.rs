@@ -92,7 +92,8 @@ impl ConfigRepository {
             // Where everything down to `until` is here, there is nothing to fetch.
             let bounded = match query.until {
                 Some(until) if commits.iter().all(|commit| !ends.contains(commit.commit.as_str())) => {
-                    until == query.from || shared.is_ancestor(Store::Tip, until, query.from, deadline)?
+                    // That git cannot tell is no reason to stop here: more is fetched, and it can.
+                    until == query.from || shared.is_ancestor(Store::Tip, until, query.from, deadline).unwrap_or(false)
                 }
                 _ => false,
             };

@@ -28,6 +28,8 @@ const VERIFY: Duration = Duration::from_secs(15);
 /// The first window of the back-off after a lost race, and the largest (reliability.md 3.5; full jitter).
 const FIRST_WINDOW: Duration = Duration::from_millis(500);
 const LARGEST_WINDOW: Duration = Duration::from_secs(90);
+/// A push that is cut short leaves its outcome unknown, so none is begun in the last moments.
+const LEAST: Duration = Duration::from_secs(2);
 /// How long we queue behind other processes of this machine; one that was stopped while it holds the branch must not stop everybody.
 const QUEUE: Duration = Duration::from_secs(90);
 /// How often a push that the server neither took nor refused in so many words is tried again.
@@ -173,6 +175,7 @@ impl Attempt<'_> {
         }
         self.budget = Some(self.request.deadline.at_most(self.request.budget));
         let mut ready: Option<(Sha, Sha)> = None;
+        let mut mended = 0;
         loop {
             if shared.context.cancel.is_set() {
                 return Err(stopped(&shared.context.cancel));
@@ -200,8 +203,9 @@ impl Attempt<'_> {
                 Pushed::Otherwise(failure, refusal) => (failure, refusal),
             };
             tracing::debug!(words = failure.words, ?refusal, "the push did not end cleanly");
+            let gone = shared.is_gone();
             let stop_now = failure.cancelled || shared.context.cancel.is_set();
-            match self.look(&commit, &tip, &failure, stop_now)? {
+            match self.look(&commit, &tip, &failure, refusal.as_deref(), stop_now)? {
                 Seen::Ours => return self.landed(commit, tip),
                 Seen::Unknown(why) => return Err(self.unknown(&commit, why, stop_now)),
                 Seen::Moved(other) => {
@@ -210,6 +214,10 @@ impl Attempt<'_> {
                     if let Some(found) = self.landed_since(&base, &tip)? {
                         return Ok(found);
                     }
+                }
+                Seen::Unmoved if gone && mended < MOST_STUMBLES && !stop_now => {
+                    mended += 1;
+                    shared.mend(&self.repository.branch, &tip)?;
                 }
                 Seen::Unmoved => {
                     self.not_taken(&failure, refusal.as_deref(), stop_now)?;
@@ -228,18 +236,23 @@ impl Attempt<'_> {
     }
 
     /// Reads the branch, and reads it again where a push of ours may still be on its way.
-    fn look(&self, commit: &Sha, base: &Sha, failure: &Failure, stop_now: bool) -> Result<Seen> {
+    fn look(&self, commit: &Sha, base: &Sha, failure: &Failure, refusal: Option<&str>, stop_now: bool) -> Result<Seen> {
         let shared = &self.repository.shared;
         let clock = &shared.context.clock;
         let verify = Deadline::after(clock, if stop_now { GRACE } else { VERIFY });
         let store = shared.cache.path(Store::Tip);
         // Where the server answered, what it says now is how it is. Where it did not, a push may land after its client is gone.
-        let answered = failure.words.contains("[rejected]")
-            || failure.words.contains("[remote rejected]")
-            || failure.trouble.kind == ErrorKind::GitAuth;
+        let refused = refusal.is_some_and(|reason| !reason.contains("failed to report status"));
+        let answered = refused || failure.trouble.kind == ErrorKind::GitAuth;
         let settled = Deadline::after(clock, GRACE);
         let never = crate::context::Cancel::new();
         loop {
+            if shared.is_gone() {
+                // Even a look at the branch needs a repository to stand in.
+                let _lock = shared.cache.lock(&never)?;
+                shared.cache.heal(Store::Tip)?;
+                shared.reopen();
+            }
             let why = match shared.transport.read_branch(&store, &self.repository.branch, &verify, true)? {
                 Ok(Some(tip)) if tip == *commit => return Ok(Seen::Ours),
                 Ok(Some(tip)) if tip == *base => {
@@ -305,7 +318,7 @@ impl Attempt<'_> {
     /// Waits its turn; `otherwise` says why there is none any more.
     fn back_off(&mut self, otherwise: String) -> Result<()> {
         let shared = &self.repository.shared;
-        let left = self.budget.as_ref().map_or(Duration::ZERO, Deadline::left);
+        let left = self.budget.as_ref().map_or(Duration::ZERO, Deadline::left).saturating_sub(LEAST);
         if left.is_zero() {
             return Err(spent(otherwise));
         }

@@ -147,6 +147,15 @@ impl RemoteUrl {
         Some((host, url.port_or_known_default()?))
     }
 
+    /// The host of an http or https address on this machine.
+    #[must_use]
+    pub fn loopback_host(&self) -> Option<String> {
+        let (host, _) = self.host_and_port()?;
+        let is_loopback =
+            host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        is_loopback.then_some(host)
+    }
+
     /// Scheme, host and port; nothing for a local path.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {

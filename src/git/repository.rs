@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use git2::{ErrorClass, Repository};
+use git2::Repository;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ use super::commit::Identity;
 use super::remote::{RemoteUrl, Scheme};
 use super::snapshot::Snapshot;
 use super::transport::{Depth, Failure, Fetch, GitCli, Transport};
-use super::trouble::Again;
+use super::trouble::{self, Again};
 use crate::context::{Context, Deadline};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Reporter};
@@ -22,6 +22,8 @@ use crate::model::revision::Sha;
 
 /// Packs after which the cache is made anew: each fetch adds one, and a shallow fetch costs less than repacking.
 const MOST_PACKS: usize = 120;
+/// How often a cache that breaks, or is emptied, under one fetch is made anew.
+const MOST_MENDS: u32 = 3;
 /// How long a refused connection is tried again (design section 6).
 const BRIEFLY: Duration = Duration::from_secs(5);
 /// How long a server that stumbles is tried again.
@@ -105,7 +107,7 @@ impl ConfigRepository {
                 secret: secret.clone(),
             },
         );
-        let git = Git::find(context, settings.interactive, credential, settings.url.scheme() == Scheme::Ssh)?;
+        let git = Git::find(context, settings.interactive, credential, &settings.url, deadline)?;
         let (mut cache, warning) = Cache::open(&settings.cache, &settings.url)?;
         if let Some(warning) = warning {
             reporter.report(&Event::Warning(warning));
@@ -184,12 +186,19 @@ impl ConfigRepository {
             return Ok(());
         }
         let deadline = Deadline::after(&self.shared.context.clock, Duration::from_secs(120));
-        let _lock = self.shared.cache.lock(&self.shared.context.cancel)?;
+        let lock = self.shared.cache.lock(&self.shared.context.cancel)?;
         self.shared.cache.heal(Store::Tip)?;
         if self.shared.has_tree_of(commit) {
             return Ok(());
         }
-        self.shared.fetch_commit(commit, &deadline)
+        match self.shared.fetch_commit(commit, &deadline) {
+            // The cache broke, or was taken away, under our feet.
+            Err(error) if error.kind() == ErrorKind::Environment => {
+                drop(lock);
+                self.shared.mend(&self.branch, commit)
+            }
+            fetched => fetched,
+        }
     }
 }
 
@@ -222,14 +231,17 @@ impl Shared {
     ) -> Result<T> {
         let error = match self.with_objects(&work) {
             Ok(value) => return Ok(value),
-            Err(error) if error.class() == ErrorClass::Os && is_full(&error) => {
-                return Err(Error::new(ErrorKind::Environment, "There is no room for the cache on this machine"));
-            }
+            Err(error) if trouble::is_full(error.message()) => return Err(trouble::no_room(&self.cache.path(Store::Tip)).error()),
             Err(error) => error,
         };
         tracing::debug!(%error, "the cache is broken");
         self.mend(branch, commit)?;
         self.with_objects(&work).map_err(|error| broken(&error))
+    }
+
+    /// Whether the tip store is no longer where it was: somebody emptied the cache.
+    pub(super) fn is_gone(&self) -> bool {
+        !self.cache.path(Store::Tip).join("HEAD").exists()
     }
 
     /// Makes the cache anew, with the branch and one commit in it.
@@ -313,17 +325,17 @@ impl Shared {
             self.start_anew()?;
             fresh = true;
         }
-        let mut mended = false;
+        let mut mended = 0;
         loop {
             let depth = if fresh { Depth::Commits(1) } else { Depth::New };
             let fetch = Fetch { refspecs, depth, filter: Store::Tip.filter(), deadline };
             let outcome = self.with_retries(deadline, &mut || self.transport.fetch(&path, &fetch))?;
             self.reopen();
             match outcome {
-                Err(failure) if failure.is_local() && !mended => {
+                Err(failure) if failure.is_local() && mended < MOST_MENDS => {
                     tracing::debug!(words = failure.words, "the cache is made anew");
                     self.start_anew()?;
-                    (mended, fresh) = (true, true);
+                    (mended, fresh) = (mended + 1, true);
                 }
                 outcome => return Ok(outcome),
             }
@@ -369,7 +381,11 @@ impl Shared {
             }
         }
         let path = self.cache.path(Store::Tip);
-        let asked = self.with_retries(deadline, &mut || self.transport.default_branch(&path, deadline))?;
+        let mut asked = self.with_retries(deadline, &mut || self.transport.default_branch(&path, deadline))?;
+        if asked.as_ref().is_err_and(Failure::is_local) {
+            self.start_anew()?;
+            asked = self.with_retries(deadline, &mut || self.transport.default_branch(&path, deadline))?;
+        }
         let Some(branch) = asked.map_err(Failure::error)? else {
             return Err(Error::usage("The config repo is empty, or its HEAD names no branch").hint("Name the branch\t--branch BRANCH"));
         };
@@ -400,13 +416,10 @@ impl Shared {
         self.reopen();
         match outcome {
             Ok(()) if self.has_tree_of(commit) => Ok(()),
+            Err(failure) if failure.is_local() => Err(Error::new(ErrorKind::Environment, failure.trouble.sentence)),
             Err(failure) if failure.trouble.kind != ErrorKind::GitUnavailable || failure.timed_out => Err(failure.error()),
             Err(failure) if failure.trouble.again != Again::No => Err(failure.error()),
             _ => Err(Error::usage(format!("The config repo has no commit {commit}")).hint("Look\tgit log of the config repo")),
         }
     }
-}
-
-fn is_full(error: &git2::Error) -> bool {
-    error.message().to_lowercase().contains("no space left")
 }

@@ -44,7 +44,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn of(what: &str, ended: Ended) -> Self {
+    fn of(what: &str, ended: Ended, store: &Path) -> Self {
         let words = ended.stderr;
         let trouble = if ended.timed_out {
             Trouble {
@@ -54,7 +54,7 @@ impl Failure {
                 hint: None,
             }
         } else {
-            trouble::read(&words).unwrap_or_else(|| trouble::unknown(what, &words))
+            trouble::of_the_machine(&words, store).or_else(|| trouble::read(&words)).unwrap_or_else(|| trouble::unknown(what, &words))
         };
         Self { trouble, words, timed_out: ended.timed_out, cancelled: ended.cancelled }
     }
@@ -64,9 +64,12 @@ impl Failure {
         self.words.to_lowercase().contains("couldn't find remote ref")
     }
 
-    /// Whether the words are about our own repository rather than about the server.
+    /// Whether it is about our own repository rather than about the server, and a new one would help.
     pub(super) fn is_local(&self) -> bool {
         let words = self.words.to_lowercase();
+        if self.trouble.kind == ErrorKind::Environment {
+            return !trouble::is_full(&words);
+        }
         [
             "object file",
             "is corrupt",
@@ -91,7 +94,6 @@ impl Failure {
         ]
         .iter()
         .any(|word| words.contains(word))
-            && !words.contains("no space left")
     }
 
     pub(super) fn error(self) -> Error {
@@ -159,8 +161,8 @@ pub(super) struct GitCli {
 /// Variables that send git through a proxy (curl's spelling: `http_proxy` in lower case only).
 const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-fn outcome<T>(what: &str, ended: Ended, value: impl FnOnce(&Ended) -> T) -> Result<T, Failure> {
-    if ended.is_success() { Ok(value(&ended)) } else { Err(Failure::of(what, ended)) }
+fn outcome(what: &str, ended: Ended, store: &Path) -> Result<(), Failure> {
+    if ended.is_success() { Ok(()) } else { Err(Failure::of(what, ended, store)) }
 }
 
 fn refs(text: &str) -> Vec<RemoteRef> {
@@ -173,7 +175,8 @@ fn refs(text: &str) -> Vec<RemoteRef> {
 
 impl GitCli {
     pub(super) fn new(git: Git, url: &RemoteUrl, environment: &Environment) -> Self {
-        let place = url.host_and_port().filter(|_| PROXIES.iter().all(|name| environment.get(name).is_none()));
+        let place =
+            url.host_and_port().filter(|_| url.loopback_host().is_some() || PROXIES.iter().all(|name| environment.get(name).is_none()));
         Self { git, place }
     }
 
@@ -190,7 +193,7 @@ impl GitCli {
         call.arguments.extend(arguments.iter().map(Into::into));
         call.ignore_cancel = ignore_cancel;
         let ended = self.git.run(call)?;
-        Ok(if ended.is_success() { Ok(ended) } else { Err(Failure::of("read the branches of the remote", ended)) })
+        Ok(if ended.is_success() { Ok(ended) } else { Err(Failure::of("read the branches of the remote", ended, store)) })
     }
 }
 
@@ -210,7 +213,7 @@ impl Transport for GitCli {
         arguments.extend(["--", "origin"]);
         arguments.extend(fetch.refspecs.iter().map(String::as_str));
         let ended = self.git.run(self.call(store, &arguments, fetch.deadline))?;
-        Ok(outcome("fetch", ended, |_| ()))
+        Ok(outcome("fetch", ended, store))
     }
 
     fn fetch_objects(&self, store: &Path, ids: &[String], deadline: &Deadline) -> Result<Result<(), Failure>> {
@@ -230,7 +233,7 @@ impl Transport for GitCli {
         ];
         let mut call = self.call(store, &arguments, deadline);
         call.stdin = Some(ids.iter().flat_map(|id| format!("{id}\n").into_bytes()).collect());
-        Ok(outcome("fetch objects", self.git.run(call)?, |_| ()))
+        Ok(outcome("fetch objects", self.git.run(call)?, store))
     }
 
     fn read_branch(
@@ -284,6 +287,6 @@ impl Transport for GitCli {
             let summary = line.rsplit('\t').next().unwrap_or_default();
             summary.trim_start_matches("[remote rejected]").trim_start_matches("[rejected]").trim().trim_matches(['(', ')']).to_owned()
         });
-        Ok(Pushed::Otherwise(Failure::of("push", ended), refused))
+        Ok(Pushed::Otherwise(Failure::of("push", ended, store), refused))
     }
 }

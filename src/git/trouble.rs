@@ -1,6 +1,8 @@
 //! What git says when something goes wrong, turned into the kind of error and the sentence people see. It never decides what became of a
 //! push: the branch itself does (reliability.md finding 1).
 
+use std::path::Path;
+
 use crate::error::{Error, ErrorKind};
 
 /// Whether asking again may help, and for how long.
@@ -68,7 +70,22 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
         let why = after(stderr, "SSL certificate problem:")
             .or_else(|| stderr.lines().find(|line| line.contains("unable to access")))
             .unwrap_or("TLS failed");
-        return unavailable(format!("TLS: {}", tail_of_access(why)), Again::No);
+        return trouble(
+            ErrorKind::GitUnavailable,
+            format!("Git does not answer: TLS: {}", tail_of_access(why)),
+            Again::No,
+            Some(
+                if has(&["subject name", "does not match target host", "no alternative certificate", "certificate's owner does not match"])
+                {
+                    "Use the name\tthat the certificate has; another authority: git config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"
+                } else if has(&["expired", "not yet valid"]) {
+                    "Look\tat the clocks, and renew the certificate; another authority: git config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE"
+                } else {
+                    // GnuTLS gives no reason.
+                    "Trust its authority\tgit config --global http.sslCAInfo FILE, or GIT_SSL_CAINFO=FILE, unless the certificate has expired"
+                },
+            ),
+        );
     }
     for (code, again) in [("401", Again::No), ("403", Again::No), ("404", Again::No)] {
         if has(&[&format!("returned error: {code}")]) {
@@ -121,9 +138,6 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
             None,
         );
     }
-    if has(&["no space left on device", "disk quota exceeded", "read-only file system"]) {
-        return trouble(ErrorKind::Environment, "There is no room for the cache on this machine".into(), Again::No, None);
-    }
     if has(&["failed to connect"]) && has(&["connection timed out"]) {
         return unavailable("no connection within the time a connection may take".into(), Again::No);
     }
@@ -161,6 +175,46 @@ pub(super) fn read(stderr: &str) -> Option<Trouble> {
     }
     if has(&["no route to host", "network is unreachable"]) {
         return unavailable("no route to the host".into(), Again::Briefly);
+    }
+    None
+}
+
+/// Where else the cache may be.
+const ELSEWHERE: &str = "Another place\tWINDLASS_CACHE_DIRECTORY=/absolute/path";
+
+/// There is no room in the folder of the cache.
+pub(super) fn no_room(store: &Path) -> Trouble {
+    let sentence = format!("There is no room for the cache in {}", store.display());
+    Trouble { kind: ErrorKind::Environment, sentence, again: Again::No, hint: Some(ELSEWHERE) }
+}
+
+/// Whether these words of git or libgit2 tell of a disk that takes no more.
+pub(super) fn is_full(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["no space left on device", "disk quota exceeded", "out of diskspace"].iter().any(|full| words.contains(full))
+}
+
+/// What git's words say about this machine and the cache on it, which the server has no part in. What the server says of its own disk
+/// stands behind `remote:`.
+pub(super) fn of_the_machine(stderr: &str, store: &Path) -> Option<Trouble> {
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim_start().starts_with("remote:")).collect();
+    let lower = lines.join("\n").to_lowercase();
+    let cannot = |why: String| Trouble { kind: ErrorKind::Environment, sentence: why, again: Again::No, hint: Some(ELSEWHERE) };
+    if is_full(&lower) {
+        return Some(no_room(store));
+    }
+    if !store.join("HEAD").exists() || lower.contains("'origin' does not appear to be a git repository") {
+        return Some(cannot(format!("The cache {} was taken away while it was in use", store.display())));
+    }
+    let read_only = lower.contains("read-only file system");
+    let unwritten = ["couldn't write '", "unable to write", "unable to create temporary file"].iter().any(|word| lower.contains(word));
+    // A connection that breaks ends index-pack as well, and so does content that git's own check refuses.
+    let unpacked = lower.contains("index-pack failed")
+        && !["early eof", "fsck", "hung up", "rpc failed", "disconnect"].iter().any(|word| lower.contains(word));
+    if read_only || unpacked || (unwritten && !lower.contains("to remote")) {
+        let why = lines.iter().find(|line| !line.trim().is_empty()).unwrap_or(&"index-pack failed");
+        let why = why.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");
+        return Some(cannot(format!("git cannot write into the cache {}: {why}", store.display())));
     }
     None
 }
@@ -265,6 +319,34 @@ mod tests {
             assert!(trouble.sentence.contains(part), "{words}: {}", trouble.sentence);
         }
         assert_eq!(read("error: object file is empty"), None);
+    }
+
+    #[test]
+    fn a_full_disk_here_is_no_silent_server_and_a_full_one_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("HEAD"), "ref: refs/heads/none").unwrap();
+        let read = |words: &str| of_the_machine(words, folder.path()).map(|trouble| (trouble.kind, trouble.sentence));
+        for words in [
+            "fatal: write error: No space left on device\nfatal: index-pack failed",
+            "fatal: sha1 file '/c/objects/pack/tmp_idx_UFVsrC' write error. Out of diskspace\nfatal: index-pack failed",
+            "fatal: index-pack failed",
+            "error: cannot update ref 'refs/windlass/x': couldn't write '/c/refs/windlass/x.lock'",
+            "error: unable to write file /c/objects/aa/bb: Disk quota exceeded",
+        ] {
+            let (kind, sentence) = read(words).unwrap_or_else(|| panic!("{words}"));
+            assert_eq!(kind, ErrorKind::Environment, "{words}");
+            assert!(sentence.contains(folder.path().to_str().unwrap()), "{sentence}");
+        }
+        for words in [
+            "remote: fatal: write error: No space left on device\nerror: RPC failed; HTTP 500",
+            "fatal: early EOF\nfatal: index-pack failed",
+            "error: object 1: missingSpaceBeforeEmail\nfatal: fsck error in packed object\nfatal: index-pack failed",
+            "fatal: unable to write to remote: Broken pipe",
+        ] {
+            assert_eq!(read(words), None, "{words}");
+        }
+        let gone = of_the_machine("fatal: not a git repository: '/c'", &folder.path().join("gone")).unwrap();
+        assert!(gone.sentence.contains("taken away"), "{}", gone.sentence);
     }
 
     #[test]

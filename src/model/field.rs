@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::image::ImageReference;
+use super::image::{ImageReference, version_part};
 use super::path::{RepositoryPath, YamlPath};
 
 /// How a field is found inside its file.
@@ -109,5 +109,15 @@ impl FieldChange {
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.old.as_deref() != Some(self.new.as_str())
+    }
+
+    /// Old and new for people: the versions alone where the repository, if the field names one, stays.
+    #[must_use]
+    pub fn versions(&self) -> (Option<&str>, &str) {
+        let new = version_part(&self.new);
+        match self.old.as_deref() {
+            Some(old) if old.strip_suffix(version_part(old)) == self.new.strip_suffix(new) => (Some(version_part(old)), new),
+            old => (old, &self.new),
+        }
     }
 }

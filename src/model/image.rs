@@ -50,6 +50,21 @@ pub fn is_digest(text: &str) -> bool {
     hex.len() == length && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
+/// The version in what a field says: `1.4.2` of `mirror.example/checkout:1.4.2`, where the field names the repository too. Anything else
+/// is a version as it stands.
+#[must_use]
+pub fn version_part(value: &str) -> &str {
+    if is_digest(value) {
+        return value;
+    }
+    match ImageReference::parse(value) {
+        Ok(image) if image.tag.is_some() || image.digest.is_some() && image.repository.contains('/') => {
+            &value[image.repository.len() + 1..]
+        }
+        _ => value,
+    }
+}
+
 impl ImageReference {
     /// Takes a reference apart.
     ///
@@ -134,6 +149,23 @@ impl fmt::Display for ImageReference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_stands_behind_the_repository_if_there_is_one() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (value, version) in [
+            ("1.4.2", "1.4.2"),
+            ("mirror/checkout:1.4.2", "1.4.2"),
+            ("checkout:1.4.2", "1.4.2"),
+            ("host:5000/checkout:1.4.2", "1.4.2"),
+            ("host:5000/checkout", "host:5000/checkout"),
+            (digest.as_str(), digest.as_str()),
+        ] {
+            assert_eq!(version_part(value), version, "{value}");
+        }
+        assert_eq!(version_part(&format!("mirror/checkout@{digest}")), digest);
+        assert_eq!(version_part(&format!("1.4.2@{digest}")), format!("1.4.2@{digest}"));
+    }
 
     #[test]
     fn references_survive_the_round_trip() {

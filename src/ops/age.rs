@@ -9,6 +9,7 @@ use super::releases;
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::git::ConfigRepository;
+use crate::model::image::version_part;
 use crate::model::plan::Plan;
 use crate::model::revision::Sha;
 
@@ -40,8 +41,9 @@ pub fn refuse_older(session: &Session<'_>, repository: &ConfigRepository, tip: &
     for (wish, target) in wishes.iter().zip(&plan.targets) {
         for field in target.fields.iter().filter(|field| field.is_change()) {
             let Some(old) = &field.old else { continue };
-            let older = match compare(&field.new, old) {
-                Some(order) => (order == Ordering::Less).then(|| format!("{} is older than {old}, which stands", field.new)),
+            let (plain_old, plain_new) = (version_part(old), version_part(&field.new));
+            let older = match compare(plain_new, plain_old) {
+                Some(order) => (order == Ordering::Less).then(|| format!("{plain_new} is older than {plain_old}, which stands")),
                 None => {
                     let was = |release: &crate::model::release::Release| {
                         release.fields.iter().any(|known| known.path == field.path && known.old.as_deref() == Some(field.new.as_str()))

@@ -202,6 +202,7 @@ pub(super) fn still_stands(
             ),
         )
         .with_recorded(crate::model::report::Recorded::Yes)
+        .with_commit(commit)
         .hint("Ask anew\tthe same command with another --intent, or without one"));
     }
     Ok(())

@@ -4,6 +4,7 @@ use crate::config::layers::Settings;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Prompter, Reporter};
+use crate::model::image::version_part;
 use crate::model::intent::{IntentId, Operation, Until};
 use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::plan::Plan;
@@ -176,7 +177,8 @@ fn expect_current(expected: Option<&str>, plan: &Plan) -> Result<()> {
     let Some(expected) = expected else { return Ok(()) };
     for target in &plan.targets {
         for field in target.fields.iter().filter(|field| field.is_change()) {
-            if field.old.as_deref() != Some(expected) {
+            // The whole of it, or the version behind the repository, as `deploy SERVICE=VERSION` means it.
+            if !field.old.as_deref().is_some_and(|old| old == expected || version_part(old) == expected) {
                 let standing = field.old.as_deref().unwrap_or("nothing");
                 return Err(Error::precondition(format!(
                     "{} has {standing} at {} in {}, not {expected} as --expect-current says",

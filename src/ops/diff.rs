@@ -208,7 +208,12 @@ fn failed(application: &str, trouble: &Trouble) -> Error {
         Trouble::Unauthenticated(_) | Trouble::Forbidden(_) | Trouble::NotFound(_) => ErrorKind::ArgoAuth,
         _ => ErrorKind::ArgoUnavailable,
     };
-    Error::new(kind, format!("Argo CD says nothing of {application}: it {}", words(trouble)))
+    let words = words(trouble);
+    let error = Error::new(kind, format!("Argo CD says nothing of {application}: it {words}"));
+    match super::advice::tls_hint(&words) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 /// One resource as an edit from what is live to what Git wants; nothing when they are alike.

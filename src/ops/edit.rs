@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest;
-use crate::model::path::YamlPath;
+use crate::model::field::{Field, FieldSelector};
+use crate::model::path::{RepositoryPath, YamlPath};
 
 /// What to edit.
 #[derive(Debug, Clone)]
@@ -24,11 +25,28 @@ pub struct Request {
     pub in_place: bool,
 }
 
-/// Edits the file; its new bytes.
+/// What an edit came to.
+#[derive(Debug)]
+pub struct Edited {
+    /// The new bytes; the old ones when everything stood there already.
+    pub bytes: Vec<u8>,
+    /// Whether they differ from the old ones.
+    pub changed: bool,
+    /// Each place with what stood there, if it was a scalar, and what stands there now.
+    pub places: Vec<(String, Option<String>, String)>,
+}
+
+/// What stands at a path, where one scalar does. The file's name serves messages alone, and there are none.
+fn standing(bytes: &[u8], document: Option<usize>, path: &YamlPath) -> Option<String> {
+    let file = RepositoryPath::parse("file.yaml").ok()?;
+    manifest::read(bytes, &Field { file, document, selector: FieldSelector::Yaml { path: path.clone() } }).ok()?.value
+}
+
+/// Edits the file.
 ///
 /// # Errors
 /// When the file cannot be read, edited safely, or written back.
-pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
+pub fn edit(context: &Context, request: &Request) -> Result<Edited> {
     let path = context.environment.directory().join(&request.file);
     let from_input = request.file == Path::new("-");
     if from_input && request.in_place {
@@ -37,7 +55,9 @@ pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
     let label = if from_input { "standard input".to_owned() } else { request.file.display().to_string() };
     let before = if from_input { input() } else { fs::read(&path) };
     let before = before.map_err(|error| Error::usage(format!("The file {label} cannot be read: {error}")).because(error))?;
+    let mut places = Vec::new();
     let after = if let Some((sequence, entry)) = &request.append {
+        places.push((sequence.clone(), None, entry.clone()));
         manifest::append(&label, &before, request.document, &YamlPath::parse(sequence)?, entry)?
     } else {
         let mut changes = Vec::new();
@@ -45,7 +65,9 @@ pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
             let Some((path, value)) = YamlPath::split_assignment(text) else {
                 return Err(Error::usage(format!("--set {text} has no '='")).hint("Write\t--set PATH=VALUE"));
             };
-            changes.push(manifest::Change::Set { document: request.document, path: YamlPath::parse(path)?, value: value.to_owned() });
+            let parsed = YamlPath::parse(path)?;
+            places.push((path.to_owned(), standing(&before, request.document, &parsed), value.to_owned()));
+            changes.push(manifest::Change::Set { document: request.document, path: parsed, value: value.to_owned() });
         }
         manifest::edit(&label, &before, &changes)?
     };
@@ -54,7 +76,7 @@ pub fn edit(context: &Context, request: &Request) -> Result<Vec<u8>> {
             Error::new(ErrorKind::Environment, format!("The file {label} cannot be written: {error}; it is as it was")).because(error)
         })?;
     }
-    Ok(after)
+    Ok(Edited { changed: after != before, bytes: after, places })
 }
 
 fn input() -> std::io::Result<Vec<u8>> {

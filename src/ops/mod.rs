@@ -1,5 +1,6 @@
 //! Use cases: plan, deliver, wait, deploy. No argument parsing, no printing; they speak upward by events.
 
+mod advice;
 pub mod age;
 pub mod ci;
 pub mod deliver;

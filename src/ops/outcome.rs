@@ -87,6 +87,19 @@ impl Outcome {
         if report.recorded == Recorded::No {
             report.recorded = error.recorded();
         }
+        if let Some(commit) = error.commit() {
+            report.commit = Some(commit.to_string());
+            report.changed = true;
+        }
+        if error.kind() == ErrorKind::Superseded {
+            // Nobody waited, and all the same it is known what became of it.
+            report.enforced = Enforced::No;
+            let applications = report.targets.iter_mut().flat_map(|target| &mut target.applications);
+            for application in applications.filter(|application| application.verdict.is_none()) {
+                application.verdict = Some(VerdictKind::Superseded.to_string());
+                error.message().clone_into(&mut application.reason);
+            }
+        }
         report.hints.extend(error.hints().iter().map(|hint| hint.replace('\t', ": ")));
         report.error = Some(ErrorReport { message: error.message().to_owned() });
         Self { report, failure: Some(error), dry_run: None, advice: Vec::new() }

@@ -36,8 +36,9 @@ pub fn git_settings(context: &Context, settings: &Settings, candidate: &Candidat
         committer: (first(["WINDLASS_AUTHOR_NAME", "GIT_COMMITTER_NAME"]), first(["WINDLASS_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"])),
         fallback: run.map(|run| run.identity(environment)),
     };
-    // The token is for the config repo that the user's side names; the clone we happen to stand in is not that.
-    let token = settings.git_token().filter(|_| !candidate.only_with_map);
+    // The token is for the config repo that the user's side names. The clone we happen to stand in is not that, unless its server is the
+    // one that runs this very pipeline, or is on this machine.
+    let token = settings.git_token().filter(|_| !candidate.only_with_map || is_at_home(&url, environment));
     Ok(GitSettings {
         url,
         branch: candidate.branch.clone(),
@@ -46,6 +47,13 @@ pub fn git_settings(context: &Context, settings: &Settings, candidate: &Candidat
         identity,
         interactive: is_interactive(),
     })
+}
+
+/// Whether the address leads to the forge whose runner we are, as that says itself, or to this machine.
+fn is_at_home(url: &RemoteUrl, environment: &crate::context::Environment) -> bool {
+    let servers = ["GITHUB_SERVER_URL", "CI_SERVER_URL"].into_iter().filter_map(|name| environment.get(name));
+    let origins = servers.filter_map(|server| RemoteUrl::parse(server, false).ok()?.origin().map(str::to_owned));
+    url.loopback_host().is_some() || origins.into_iter().any(|origin| url.origin() == Some(&origin))
 }
 
 /// Whether git and ssh may ask a person: input and error output are terminals.

@@ -6,7 +6,7 @@ use crate::config::layers::Settings;
 use crate::config::map::Map;
 use crate::config::targets::{Entry, Tree};
 use crate::context::{Context, Deadline};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::git::{ConfigRepository, EntryKind, Snapshot, Tip};
 use crate::model::event::{Event, Reporter};
 use crate::model::names::BranchName;
@@ -48,6 +48,14 @@ impl Tree for SnapshotTree<'_, '_> {
     }
 }
 
+/// The map at the root of a commit. What it is instead of a file is a matter of configuration, not of a service's content.
+fn map_bytes(snapshot: &Snapshot<'_>) -> Result<Option<Vec<u8>>> {
+    snapshot.read(&RepositoryPath::parse(MAP_FILE)?).map_err(|error| match error.kind() {
+        ErrorKind::Content => Error::usage(error.message()).hint(format!("Commit\t{MAP_FILE} as a plain file")),
+        _ => error,
+    })
+}
+
 impl<'a> Session<'a> {
     /// Opens the config repo, fetches its tip and reads the map.
     ///
@@ -66,10 +74,17 @@ impl<'a> Session<'a> {
                     without_map = Some(format!("{} ({})", candidate.origin, error.message()));
                     continue;
                 }
+                Err(error) if candidate.only_with_map && error.kind() == ErrorKind::GitAuth && settings.git_token().is_some() => {
+                    return Err(Error::new(ErrorKind::GitAuth, error.message())
+                        .hint(
+                            "The token	of WINDLASS_GIT_TOKEN was not sent: you named no config repo, and a clone's origin may be anywhere",
+                        )
+                        .hint(format!("Name it	WINDLASS_REPO={}", candidate.repo)));
+                }
                 Err(error) => return Err(error),
             };
             let snapshot = repository.snapshot(&tip.commit)?;
-            if candidate.only_with_map && settings.map_file().is_none() && snapshot.read(&RepositoryPath::parse(MAP_FILE)?)?.is_none() {
+            if candidate.only_with_map && settings.map_file().is_none() && map_bytes(&snapshot)?.is_none() {
                 without_map = Some(format!("{} has no {MAP_FILE} at its tip", candidate.origin));
                 continue;
             }
@@ -87,8 +102,7 @@ impl<'a> Session<'a> {
             let bytes = fs::read(path).map_err(|error| Error::usage(format!("The map {label} cannot be read: {error}")).because(error))?;
             return Map::load(&label, &bytes);
         }
-        let path = RepositoryPath::parse(MAP_FILE)?;
-        match snapshot.read(&path)? {
+        match map_bytes(snapshot)? {
             Some(bytes) => Map::load(MAP_FILE, &bytes),
             None => Err(Error::usage(format!("There is no {MAP_FILE} at the root of the config repo"))
                 .hint("Start from\ttemplates/windlass.yaml, committed to that branch")

@@ -146,7 +146,11 @@ fn list(context: &Context, settings: &Settings, named: Option<&str>) -> Listed {
             let key = |application: &Application| (application.metadata.name.clone(), application.metadata.namespace.clone());
             Ok((client, applications.into_iter().map(|application| (key(&application), application)).collect()))
         }
-        Err(trouble) => Err(format!("Argo CD at {} {}", client.address(), words(&trouble))),
+        Err(trouble) => {
+            let words = words(&trouble);
+            let hint = super::advice::tls_hint(&words).map(|hint| format!(" ({})", hint.replace('\t', ": "))).unwrap_or_default();
+            Err(format!("Argo CD at {} {words}{hint}", client.address()))
+        }
     }
 }
 

@@ -375,7 +375,7 @@ fn planned_values(snapshot: &Snapshot<'_>, plan: &Plan, wish: &TargetWish) -> Re
 
 /// The version in a sentence: each value once.
 fn version(values: &[(Field, String)]) -> String {
-    super::plan::version_of(values.iter().map(|(_, value)| Some(value.as_str()))).unwrap_or_default()
+    super::plan::version_of(values.iter().map(|(_, value)| Some(crate::model::image::version_part(value)))).unwrap_or_default()
 }
 
 /// The whole image that an image field stands for at this value.
@@ -496,7 +496,7 @@ pub fn finish(
         .with_recorded(Recorded::Yes)
         .hint(format!("Resume\t{short_resume}")));
     }
-    let mut advice = advice(&verdicts, report);
+    let mut advice = super::advice::of(&verdicts, report);
     if report.exit_code != 0 && verdicts.iter().any(|(_, verdict)| is_open(verdict.kind)) {
         report.resume = Some(resume);
         advice.push(format!("Resume\t{short_resume}"));
@@ -521,28 +521,4 @@ fn links(client: &Client, targets: &[WaitTarget], verdicts: &[(Target, Verdict)]
             report.hints.push(format!("Look closer: {link}"));
         }
     }
-}
-
-/// The exact next commands, by what was found.
-fn advice(verdicts: &[(Target, Verdict)], report: &mut RunReport) -> Vec<String> {
-    use VerdictKind as V;
-    let mut advice = Vec::new();
-    for (target, verdict) in verdicts {
-        match verdict.kind {
-            V::SyncFailed | V::Degraded if report.changed && report.operation != Operation::Rollback.as_str() => {
-                advice.push(format!("Take it back\twindlass rollback {} -e {}", target.service, target.environment));
-            }
-            V::AuthError => advice.push(LOGIN_HINT.to_owned()),
-            V::AutoSyncDisabled => advice.push(format!("Sync it\targocd app sync {}", verdict.application.name)),
-            V::ArgoUnavailable => {
-                advice.push("The change is recorded in Git and not enforced: what runs keeps running as it is.".to_owned());
-            }
-            _ => {}
-        }
-    }
-    // Links were collected first; on screens they stand last.
-    let links: Vec<String> = std::mem::take(&mut report.hints);
-    advice.extend(links.into_iter().map(|link| link.replacen(": ", "\t", 1)));
-    advice.dedup();
-    advice
 }

@@ -163,6 +163,9 @@ impl Sandbox {
         let text = |path: &Path| path.display().to_string();
         let environment = [
             ("WINDLASS_REPO", url),
+            // Empty is not set: what the caller's own platform needs means nothing in here.
+            ("WINDLASS_BRANCH", String::new()),
+            ("WINDLASS_CONTEXT", String::new()),
             ("WINDLASS_GIT_USERNAME", "windlass".to_owned()),
             ("WINDLASS_GIT_TOKEN", git_token),
             ("WINDLASS_CACHE_DIRECTORY", text(&folder.path().join("cache"))),

@@ -30,14 +30,18 @@ fn sentence(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// An error: the sentence on one line, what else the server said as a block, the model's sentence, and the hints in two columns. Off a
-/// terminal a word of ours stands before it, so that nobody else's text begins a line.
-pub(super) fn error(terminal: &Terminal, error: &Error) -> String {
+/// The first line of an error. Off a terminal a word of ours stands before it, so that nobody else's text begins a line.
+pub(super) fn head(terminal: &Terminal, sentence: &str) -> String {
+    if terminal.live { format!("{} {sentence}\n", Mark::Failed.painted(terminal)) } else { format!("error: {sentence}\n") }
+}
+
+/// An error: its sentence, for one line; and what stands below: what else the server said as a block, the model's sentence, and the hints
+/// in two columns.
+pub(super) fn error(error: &Error) -> (String, String) {
     let mut lines = error.message().lines();
     let first = sanitise::line(lines.next().unwrap_or_default());
     let rest: Vec<&str> = lines.collect();
-    let mut out = if terminal.live { format!("{} {first}\n", Mark::Failed.painted(terminal)) } else { format!("error: {first}\n") };
-    out.push_str(&sanitise::block(&rest.join("\n")));
+    let mut out = sanitise::block(&rest.join("\n"));
     if let Some(sentence) = sentence(error) {
         let _ = write!(out, "\n  {sentence}\n");
     }
@@ -45,7 +49,7 @@ pub(super) fn error(terminal: &Terminal, error: &Error) -> String {
         out.push('\n');
         out.push_str(&hints(error.hints()));
     }
-    out
+    (first, out)
 }
 
 /// Hints: `Label<TAB>command` in two columns, sentences as they are.
@@ -130,6 +134,12 @@ pub(super) fn warning(terminal: &Terminal, text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// The whole of an error.
+    fn error(terminal: &Terminal, failed: &Error) -> String {
+        let (first, below) = super::error(failed);
+        head(terminal, &first) + &below
+    }
 
     proptest! {
         /// Whatever a server says, each line begins with a word or the indent of ours.

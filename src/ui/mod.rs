@@ -6,6 +6,7 @@ mod diff;
 mod failure;
 mod history;
 mod lines;
+mod pipeline;
 mod progress;
 #[cfg(test)]
 mod progress_test;
@@ -18,7 +19,7 @@ mod words;
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::model::event::{Prompter, Reporter};
+use crate::model::event::{Event, Prompter, Reporter};
 use crate::model::plan::{FileEdit, Plan};
 use crate::model::report::RunReport;
 use crate::model::status::Matrix;
@@ -90,6 +91,7 @@ pub struct Ui {
     renderer: Renderer,
     prompt: Prompt,
     quiet: bool,
+    context: Context,
 }
 
 impl Ui {
@@ -98,10 +100,11 @@ impl Ui {
     pub fn new(context: &Context, options: &Options) -> Self {
         let terminal = Terminal::of_process(&context.environment, options.color, options.verbose);
         Self {
-            renderer: Renderer::new(terminal.clone(), options.quiet),
+            renderer: Renderer::new(terminal.clone(), options.quiet, std::sync::Arc::clone(&context.clock)),
             prompt: Prompt { terminal: terminal.clone(), yes: options.yes, cancel: context.cancel.clone() },
             terminal,
             quiet: options.quiet,
+            context: context.clone(),
         }
     }
 
@@ -147,13 +150,26 @@ impl Ui {
 
     /// One JSON value, on stdout.
     pub fn json(&self, value: &serde_json::Value) {
-        self.data(&format!("{value:#}\n"));
+        self.json_text(format!("{value:#}\n"));
+    }
+
+    /// JSON as it is, but that GitHub's runner finds its older commands anywhere in a line: there, the same string is written otherwise.
+    fn json_text(&self, text: String) {
+        let text = if self.terminal.dialect.is_some() { text.replace("##", "#\\u0023") } else { text };
+        self.terminal.stdout.write_as_is(&text);
+    }
+
+    /// The result of a run for the later steps of the pipeline we are in, if we are in one: its summary and its outputs.
+    pub fn publish(&self, report: &RunReport, dry_run: bool) {
+        for trouble in pipeline::publish(&self.context, report, dry_run, &|text| self.terminal.stderr.redacted(text)) {
+            self.renderer.report(&Event::Warning(trouble));
+        }
     }
 
     /// The result object, on stdout.
     pub fn report(&self, report: &RunReport) {
         match serde_json::to_value(report).map(cleaned).and_then(|value| serde_json::to_string_pretty(&value)) {
-            Ok(text) => self.data(&(text + "\n")),
+            Ok(text) => self.json_text(text + "\n"),
             Err(error) => self.note(&format!("the result object could not be written: {error}")),
         }
     }
@@ -203,7 +219,12 @@ impl Ui {
     /// An error.
     pub fn error(&self, error: &Error) {
         self.renderer.clear();
-        self.terminal.stderr.write(&failure::error(&self.terminal, error));
+        let (head, below) = failure::error(error);
+        match self.terminal.dialect.and_then(|dialect| dialect.failure(&format!("windlass exit {}", error.exit_code()), &head)) {
+            Some(annotation) => self.terminal.stderr.write_as_is(&annotation),
+            None => self.terminal.stderr.write(&failure::head(&self.terminal, &head)),
+        }
+        self.terminal.stderr.write(&below);
     }
 
     /// What to do next, now that something went wrong: `Label<TAB>command` in two columns. `-q` keeps it.

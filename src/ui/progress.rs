@@ -1,7 +1,7 @@
 //! Events as people read them: a person's form with one live line per Application, and a pipeline's form with a line per change of state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,6 +10,7 @@ use super::lines::{Line, Mark, time};
 use super::terminal::Terminal;
 use super::words::{phase_verb, pods, short, verdict_verb, versions};
 use super::{diff, failure, sanitise};
+use crate::context::Clock;
 use crate::model::event::{Event, Phase, Progress, Reporter};
 use crate::model::intent::{IntentOrigin, Operation};
 use crate::model::names::Target;
@@ -23,6 +24,8 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 pub(super) struct Renderer {
     terminal: Terminal,
     quiet: bool,
+    /// For the times that a pipeline's groups carry.
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
@@ -32,6 +35,9 @@ struct State {
     applications: BTreeMap<String, Shown>,
     /// Sentences of success that were said: a target with two Applications says which one it is the second time.
     said: BTreeSet<String>,
+    /// How many groups of a pipeline's log were opened, and whether the last one still is.
+    groups: u32,
+    in_group: bool,
 }
 
 /// What was last said of an Application.
@@ -43,8 +49,25 @@ struct Shown {
 }
 
 impl Renderer {
-    pub(super) fn new(terminal: Terminal, quiet: bool) -> Self {
-        Self { terminal, quiet, state: Mutex::new(State::default()) }
+    pub(super) fn new(terminal: Terminal, quiet: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { terminal, quiet, clock, state: Mutex::new(State::default()) }
+    }
+
+    /// Opens the group of the lines of the wait, where the pipeline's log has groups and it is not open yet.
+    fn open_group(&self, state: &mut State) {
+        if let Some(dialect) = self.terminal.dialect.filter(|_| !state.in_group) {
+            state.in_group = true;
+            state.groups += 1;
+            self.terminal.stderr.write_as_is(&dialect.group(state.groups, "Waiting for Argo CD", self.clock.now().as_second()));
+        }
+    }
+
+    /// Closes it: what comes now is to be seen without unfolding anything.
+    fn close_group(&self, state: &mut State) {
+        if let Some(dialect) = self.terminal.dialect.filter(|_| state.in_group) {
+            state.in_group = false;
+            self.terminal.stderr.write_as_is(&dialect.end_of_group(state.groups, self.clock.now().as_second()));
+        }
     }
 
     /// Prints whole lines above whatever moves.
@@ -119,6 +142,7 @@ impl Renderer {
             if self.terminal.live {
                 self.line(state, Mark::Done, "Synced", &name, &format!("at {revision}"), Some(progress.elapsed));
             } else {
+                self.open_group(state);
                 self.print(state, &format!("synced {name} at {revision}\n"));
             }
         }
@@ -146,6 +170,7 @@ impl Renderer {
                 self.line(state, mark, verb, format!("{name} {about}").trim_end(), "", None);
             } else {
                 let between = if about.is_empty() || about.starts_with('(') { "" } else { ":" };
+                self.open_group(state);
                 self.print(state, &(format!("{} {name}{between} {about}", verb.to_lowercase()).trim_end().to_owned() + "\n"));
             }
         }
@@ -207,7 +232,12 @@ impl Renderer {
             }
         } else {
             let between = if detail.is_empty() || detail.starts_with(',') { "" } else { " " };
-            self.print(state, &format!("{} {object}{between}{detail} ({})\n", verb.to_lowercase(), time(elapsed)));
+            let text = format!("{object}{between}{detail} ({})", time(elapsed));
+            let title = format!("{verb} {target}");
+            match self.terminal.dialect.filter(|_| !success).and_then(|dialect| dialect.failure(&title, &text)) {
+                Some(annotation) => self.terminal.stderr.write_as_is(&annotation),
+                None => self.print(state, &format!("{} {text}\n", verb.to_lowercase())),
+            }
         }
         if success {
             below.extend(verdict.notes.iter().map(|note| format!("  {}\n", sanitise::line(note))));
@@ -224,6 +254,9 @@ impl Renderer {
 
     fn render(&self, state: &mut State, event: &Event) {
         let live = self.terminal.live;
+        if !matches!(event, Event::Progress(_) | Event::Warning(_) | Event::Working { .. } | Event::WaitStarted { .. }) {
+            self.close_group(state);
+        }
         match event {
             Event::IntentChosen { id, origin } => {
                 if !live {
@@ -301,7 +334,10 @@ impl Renderer {
             Event::Settled { target, verdict, version, operation, elapsed } => {
                 self.settled(state, target, verdict, version, *operation, *elapsed);
             }
-            Event::Warning(text) => self.print(state, &failure::warning(&self.terminal, text)),
+            Event::Warning(text) => match self.terminal.dialect.and_then(|dialect| dialect.warning(text)) {
+                Some(annotation) => self.terminal.stderr.write_as_is(&annotation),
+                None => self.print(state, &failure::warning(&self.terminal, text)),
+            },
             Event::Note(text) => self.print(state, &format!("{}{}\n", if live { "  " } else { "note: " }, sanitise::line(text))),
         }
     }
@@ -324,6 +360,7 @@ impl Renderer {
             }
         }
         state.bars = None;
+        self.close_group(&mut state);
     }
 }
 

@@ -1,9 +1,12 @@
 //! Events as a person and as a pipeline read them, compared with the pictures of the product.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::pipeline::Dialect;
 use super::progress::Renderer;
 use super::terminal::Terminal;
+use crate::context::{Cancel, Clock};
 use crate::model::event::{Event, Phase, Progress, Reporter};
 use crate::model::field::FieldChange;
 use crate::model::intent::{IntentId, IntentOrigin, Operation};
@@ -12,6 +15,27 @@ use crate::model::path::RepositoryPath;
 use crate::model::plan::{FileEdit, Plan, TargetChange};
 use crate::model::revision::Sha;
 use crate::model::verdict::{Ready, ResourceReport, Verdict, VerdictKind};
+
+/// A clock that stands still.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(1_700_000_000).unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn wait(&self, _: Duration, _: &Cancel) -> bool {
+        true
+    }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(Still)
+}
 
 fn sha(digit: char) -> Sha {
     Sha::parse(&format!("2f3c8a1{}", digit.to_string().repeat(33))).unwrap()
@@ -59,7 +83,7 @@ fn settled(kind: VerdictKind, reason: &str, resources: Vec<ResourceReport>) -> E
 
 fn shown(width: Option<usize>, events: &[Event]) -> String {
     let (terminal, _, err) = Terminal::in_memory(width, true);
-    let renderer = Renderer::new(terminal, false);
+    let renderer = Renderer::new(terminal, false, clock());
     for event in events {
         renderer.report(event);
     }
@@ -146,7 +170,7 @@ fn a_degraded_deployment_names_its_resources() {
 #[test]
 fn quiet_keeps_what_went_wrong_alone() {
     let (terminal, _, err) = Terminal::in_memory(None, true);
-    let renderer = Renderer::new(terminal, true);
+    let renderer = Renderer::new(terminal, true, clock());
     renderer.report(&settled(VerdictKind::Deployed, "", vec![]));
     renderer.report(&progress(Phase::Rolling, "2f3c8a1", "1 of 3 pods updated", None, 3));
     renderer.report(&settled(VerdictKind::Timeout, "it may still come", vec![]));
@@ -179,7 +203,7 @@ fn at_forty_columns_the_detail_goes_and_a_reason_stands_below() {
 #[test]
 fn a_terminal_without_marks_and_movement_reads_lines_with_words() {
     let (terminal, _, err) = Terminal::in_memory(Some(80), false);
-    let renderer = Renderer::new(terminal, false);
+    let renderer = Renderer::new(terminal, false, clock());
     for event in [
         progress(Phase::Waiting, "9d01e77", "OutOfSync at 9d01e77, refresh asked", None, 1),
         progress(Phase::Rolling, sha('1').as_str(), "2 of 3 pods updated", None, 4),
@@ -205,5 +229,52 @@ fn the_second_application_of_a_target_says_which_it_is() {
         text,
         "deployed checkout 1.4.2 runs in staging, 3 of 3 pods ready (21 s)\n\
          deployed checkout 1.4.2 runs in staging as checkout-staging too, 3 of 3 pods ready (21 s)\n"
+    );
+}
+
+/// What a pipeline of this dialect reads of a deployment that degrades.
+fn logged(dialect: Dialect) -> String {
+    let (terminal, _, err) = Terminal::in_pipeline(dialect);
+    let renderer = Renderer::new(terminal, false, clock());
+    for event in [
+        Event::Recorded { commit: sha('1'), branch: BranchName::parse("main").unwrap(), elapsed: Duration::from_millis(400) },
+        progress(Phase::Waiting, "9d01e77", "OutOfSync at 9d01e77, refresh asked", None, 1),
+        progress(Phase::Synced, sha('1').as_str(), "", None, 3),
+        Event::Warning("100% slow\n::add-mask::x".into()),
+        settled(VerdictKind::Degraded, "0 of 3 new pods ready\n::stop-commands::x", vec![]),
+        Event::Note("over".into()),
+    ] {
+        renderer.report(&event);
+    }
+    String::from_utf8(err.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn github_reads_a_group_and_annotations() {
+    assert_eq!(
+        logged(Dialect::Actions),
+        "recorded 2f3c8a1 on main\n\
+         ::group::Waiting for Argo CD\n\
+         waiting checkout-staging: OutOfSync at 9d01e77, refresh asked\n\
+         synced checkout-staging at 2f3c8a1\n\
+         ::warning title=windlass::100%25 slow ::add-mask::x\n\
+         ::endgroup::\n\
+         ::error title=Degraded checkout/staging::checkout-staging: 0 of 3 new pods ready ::stop-commands::x (21 s)\n\
+         note: over\n"
+    );
+}
+
+#[test]
+fn gitlab_reads_a_section() {
+    assert_eq!(
+        logged(Dialect::GitLab),
+        "recorded 2f3c8a1 on main\n\
+         \u{1b}[0Ksection_start:1700000000:windlass_1[collapsed=false]\r\u{1b}[0KWaiting for Argo CD\n\
+         waiting checkout-staging: OutOfSync at 9d01e77, refresh asked\n\
+         synced checkout-staging at 2f3c8a1\n\
+         warning: 100% slow ::add-mask::x\n\
+         \u{1b}[0Ksection_end:1700000000:windlass_1\r\u{1b}[0K\n\
+         degraded checkout-staging: 0 of 3 new pods ready ::stop-commands::x (21 s)\n\
+         note: over\n"
     );
 }

@@ -83,7 +83,13 @@ impl Prompt {
         let select = dialoguer::Select::new().items(&lines).default(first).report(false);
         match select.interact_on_opt(&console::Term::stderr()) {
             Ok(Some(at)) => Answer::Chosen(at),
-            Ok(None) | Err(_) => Answer::No,
+            Ok(None) => Answer::No,
+            Err(_) => {
+                // Ctrl-C: the list hid the cursor and leaves it so (dialoguer #77), and the signal it raised is still on its way to us.
+                let _ = console::Term::stderr().show_cursor();
+                let _ = self.cancel.wait(Duration::from_millis(500));
+                Answer::No
+            }
         }
     }
 }

@@ -72,6 +72,11 @@ fn take_commands_apart(mut text: String) -> String {
     text
 }
 
+/// Lines of ours, which may hold somebody else's: each of them without what a CI system would read as a command.
+pub(super) fn defused(text: &str) -> String {
+    text.split_inclusive('\n').map(|line| take_commands_apart(line.to_owned())).collect()
+}
+
 /// A text of several lines as a block: each line behind a bar, so that none of them begins a line of ours.
 #[must_use]
 pub fn block(text: &str) -> String {

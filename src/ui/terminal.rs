@@ -1,12 +1,15 @@
 //! The streams: where output goes, whether somebody looks, how wide it is, and which marks and colours it can show.
 
 use std::io::{self, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use console::Term;
 
 use super::Color;
+use super::pipeline::Dialect;
+use super::sanitise;
 use crate::context::Environment;
 
 /// What a test reads back.
@@ -31,10 +34,18 @@ pub(super) struct Stream {
     sink: Sink,
     secrets: Arc<Vec<String>>,
     failed: Arc<Mutex<Option<io::Error>>>,
+    /// Whether the runner of a pipeline reads along, and would obey what looks like a command of its own.
+    obeyed: bool,
 }
 
 impl Stream {
     pub(super) fn write(&self, text: &str) {
+        let text = self.redacted(text);
+        self.write_bytes(if self.obeyed { sanitise::defused(&text) } else { text }.as_bytes());
+    }
+
+    /// A command of ours for the runner, or JSON, which is data whoever reads along.
+    pub(super) fn write_as_is(&self, text: &str) {
         self.write_bytes(self.redacted(text).as_bytes());
     }
 
@@ -96,6 +107,8 @@ pub(super) struct Terminal {
     pub unicode: bool,
     /// Columns.
     pub width: usize,
+    /// Whose log stderr is; `None` outside of pipelines and on a terminal.
+    pub dialect: Option<Dialect>,
 }
 
 /// Secrets that a run was given in its environment, in every form in which a server could echo them (reliability.md T6).
@@ -118,13 +131,15 @@ impl Terminal {
     /// The terminal of this process.
     pub(super) fn of_process(environment: &Environment, choice: Color, verbose: bool) -> Self {
         let secrets = Arc::new(secrets(environment));
-        let stream = |sink| Stream { sink, secrets: Arc::clone(&secrets), failed: Arc::default() };
         let (out, err) = (Term::stdout(), Term::stderr());
         let live = err.is_term();
+        let dialect = Dialect::of(environment).filter(|_| !live);
+        let stream = |sink, obeyed| Stream { sink, secrets: Arc::clone(&secrets), failed: Arc::default(), obeyed };
         let color = |is_terminal: bool| colour(environment, choice, is_terminal);
         let terminal = Self {
-            stdout: stream(Sink::Stdout),
-            stderr: stream(Sink::Stderr),
+            // What goes into a file is nobody's log, and must stay as it is: a patch, for one.
+            stdout: stream(Sink::Stdout, dialect.is_some() && !is_file(io::stdout().as_fd())),
+            stderr: stream(Sink::Stderr, dialect.is_some()),
             live,
             moves: live && !verbose && environment.get("TERM") != Some("dumb"),
             can_ask: live && io::IsTerminal::is_terminal(&io::stdin()),
@@ -134,6 +149,7 @@ impl Terminal {
             redraws: out.is_term() && environment.get("TERM") != Some("dumb"),
             unicode: unicode(environment, live || out.is_term()),
             width: if live { usize::from(err.size().1).max(20) } else { 80 },
+            dialect,
         };
         console::set_colors_enabled_stderr(terminal.color);
         console::set_colors_enabled(terminal.color_data);
@@ -148,6 +164,7 @@ impl Terminal {
             sink: Sink::Memory(Arc::clone(memory)),
             secrets: Arc::new(vec!["WLCANARY".into()]),
             failed: Arc::default(),
+            obeyed: false,
         };
         let terminal = Self {
             stdout: stream(&out),
@@ -161,9 +178,26 @@ impl Terminal {
             redraws: false,
             unicode,
             width: width.unwrap_or(80),
+            dialect: None,
         };
         (terminal, out, err)
     }
+
+    /// The same as the log of a pipeline.
+    #[cfg(test)]
+    pub(super) fn in_pipeline(dialect: Dialect) -> (Self, Memory, Memory) {
+        let (mut terminal, out, err) = Self::in_memory(None, true);
+        terminal.dialect = Some(dialect);
+        terminal.stdout.obeyed = true;
+        terminal.stderr.obeyed = true;
+        (terminal, out, err)
+    }
+}
+
+/// Whether the stream goes into a file.
+fn is_file(stream: BorrowedFd<'_>) -> bool {
+    let file = stream.try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
 }
 
 /// `NO_COLOR` > `--color` > `CLICOLOR_FORCE`, `FORCE_COLOR` > `CLICOLOR=0` > a terminal that is not dumb (forges-and-cli.md 2.1).
@@ -222,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_a_loss_and_a_reader_that_went_away_is_none() {
-        let broken = |kind| Stream { sink: Sink::Broken(kind), secrets: Arc::default(), failed: Arc::default() };
+        let broken = |kind| Stream { sink: Sink::Broken(kind), secrets: Arc::default(), failed: Arc::default(), obeyed: false };
         let full = broken(io::ErrorKind::StorageFull);
         assert!(full.lost().is_none() && !full.is_broken());
         full.write("x");
@@ -230,6 +264,17 @@ mod tests {
         let gone = broken(io::ErrorKind::BrokenPipe);
         gone.write("x");
         assert!(gone.lost().is_none() && gone.is_broken());
+    }
+
+    #[test]
+    fn no_line_of_a_pipelines_log_is_a_command_unless_we_mean_it() {
+        let (terminal, out, err) = Terminal::in_pipeline(Dialect::Actions);
+        terminal.stderr.write("a\n  ::add-mask::x\nsee ##[error]x\n");
+        terminal.stderr.write_as_is("::endgroup::\n");
+        terminal.stdout.write(" ::set-output name=a::b\n+x\n");
+        let read = |memory: &Memory| String::from_utf8(memory.lock().unwrap().clone()).unwrap();
+        assert_eq!(read(&err), "a\n  : :add-mask::x\nsee ## [error]x\n::endgroup::\n");
+        assert_eq!(read(&out), " : :set-output name=a::b\n+x\n");
     }
 
     #[test]

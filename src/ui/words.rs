@@ -66,12 +66,13 @@ pub(super) fn versions(fields: &[FieldChange], arrow: &str) -> String {
     let mut olds: Vec<&str> = Vec::new();
     let mut news: Vec<&str> = Vec::new();
     for field in fields {
-        let old = field.old.as_deref().unwrap_or("(none)");
+        let (old, new) = field.versions();
+        let old = old.unwrap_or("(none)");
         if !olds.contains(&old) {
             olds.push(old);
         }
-        if !news.contains(&field.new.as_str()) {
-            news.push(&field.new);
+        if !news.contains(&new) {
+            news.push(new);
         }
     }
     if fields.iter().any(FieldChange::is_change) {

@@ -81,9 +81,18 @@ fn an_application_that_reads_another_branch_stops_the_run_before_the_push() {
 
 #[test]
 fn the_deadline_is_exit_42_and_prints_what_resumes() {
-    // A version that crashes again and again stays Progressing for ever.
-    let (platform, ran) = deploy(&[Fault::CrashLoop], "6s");
-    recorded(&platform, ran, 42, "Timeout").says("windlass wait").says("CrashLoopBackOff");
+    let platform = Platform::with(&[Fault::Degraded]);
+    platform.give_checkout_all_the_time();
+    let ran = platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--timeout", "6s", "-o", "json"]).expect(42);
+    assert_eq!(verdicts(&ran.json()), [("checkout-dev".to_owned(), "Timeout".to_owned())]);
+    ran.says("windlass wait").says("ImagePullBackOff");
+}
+
+#[test]
+fn a_version_that_was_healthy_and_crashes_again_and_again_is_degraded() {
+    // Argo CD shows Progressing for ever; its own pods, made after the sync began, say it.
+    let (platform, ran) = deploy(&[Fault::CrashLoop], "60s");
+    recorded(&platform, ran, 43, "Degraded").says("it was healthy and its pods fail since").says("CrashLoopBackOff");
 }
 
 #[test]
@@ -105,4 +114,23 @@ fn with_until_recorded_troubles_of_argo_cd_are_warnings() {
     let platform = Platform::with(&[Fault::ArgocdDown]);
     platform.windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--until", "recorded"]).expect(0);
     assert_eq!(platform.commits(), 2);
+}
+
+#[test]
+fn a_live_override_of_an_image_or_of_a_helm_parameter_is_said_at_once() {
+    let platform = Platform::with(&[Fault::LiveOverride]);
+    for (service, name) in [("checkout", "ghcr.io/acme/checkout:1.0.0"), ("billing", "Helm parameter image.tag to 1.0.0")] {
+        let ran = platform.windlass(&["deploy", &format!("{service}=1.1.0"), "-e", "dev", "--timeout", "60s", "-o", "json"]).expect(45);
+        let ran = ran.says(name).says("which hides 1.1.0");
+        assert_eq!(verdicts(&ran.json()), [(format!("{service}-dev"), "Overridden".to_owned())]);
+    }
+}
+
+#[test]
+fn while_it_rolls_the_worst_pod_says_what_it_waits_for() {
+    let (platform, ran) = deploy(&[Fault::Degraded], "60s");
+    let ran = recorded(&platform, ran, 43, "Degraded");
+    let rolling = |line: &&str| line.starts_with("rolling checkout-dev: 0 of 1 new pods ready (checkout-");
+    let line = ran.stderr.lines().find(rolling).unwrap_or_else(|| panic!("{}", ran.stderr));
+    assert!(line.contains(": ImagePullBackOff: Back-off pulling image") || line.contains(": ContainerCreating"), "{line}");
 }

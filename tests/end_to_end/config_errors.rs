@@ -86,3 +86,18 @@ fn config_list_shows_origins_and_no_secret() {
         assert!(!ran.stdout.contains(value.as_str()), "{name} is shown");
     }
 }
+
+#[test]
+fn a_map_that_is_a_link_is_a_matter_of_configuration_everywhere() {
+    let platform = Platform::start();
+    platform.commit_with_mode("windlass.yaml", "elsewhere.yaml", "a link", "120000");
+    for arguments in [&["deploy", "checkout=1.1.0", "-e", "dev"][..], &["status"], &["history", "checkout", "-e", "dev"]] {
+        platform.windlass(arguments).expect(2).says("windlass.yaml: it is a symbolic link");
+    }
+    let url = platform.sandbox.environment().into_iter().find(|(name, _)| name == "WINDLASS_REPO").unwrap().1;
+    let clone = platform.home.path().join("clone");
+    std::fs::create_dir_all(clone.join(".git")).unwrap();
+    std::fs::write(clone.join(".git/config"), format!("[remote \"origin\"]\n\turl = {url}\n")).unwrap();
+    let mut command = platform.command(&["status"]);
+    finish(command.env_remove("WINDLASS_REPO").current_dir(clone)).expect(2).says("it is a symbolic link");
+}

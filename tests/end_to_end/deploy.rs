@@ -1,6 +1,6 @@
 //! Deploys that go well, and what they leave in Git.
 
-use crate::support::{Platform, overlay, verdicts};
+use crate::support::{Platform, finish, overlay, verdicts};
 
 #[test]
 fn one_service_is_one_commit_with_one_changed_line_and_is_proven() {
@@ -170,6 +170,47 @@ fn off_a_terminal_state_changes_are_lines() {
     assert_eq!(ran.stdout, "", "stdout carries data only");
     assert!(ran.stderr.starts_with("checkout dev 1.0.0 -> 1.1.0 (apps/checkout/overlays/dev/kustomization.yaml)\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("\nrecorded "), "{}", ran.stderr);
-    assert!(ran.stderr.contains("\ndeployed checkout 1.1.0 runs in dev"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\ndeployed checkout 1.1.0 runs in dev, 2 of 2 pods ready ("), "{}", ran.stderr);
     assert!(!ran.stderr.contains('\u{1b}'), "no escape sequence off a terminal");
+}
+
+#[test]
+fn behind_another_repository_a_version_is_still_a_version() {
+    let platform = Platform::start();
+    let image = "ghcr.io/acme/checkout=mirror.example/checkout:1.5.0";
+    platform.windlass(&["deploy", "checkout", "--image", image, "-e", "dev"]).expect(0).says("1.0.0 -> mirror.example/checkout:1.5.0");
+    let deploy = ["deploy", "checkout=1.6.0", "-e", "dev", "--expect-current"];
+    let expecting = |version: &'static str| [deploy.as_slice(), &[version]].concat();
+    platform.windlass(&expecting("1.4.0")).expect(20);
+    let ran = platform.windlass(&expecting("1.5.0")).expect(0);
+    ran.says("checkout dev 1.5.0 -> 1.6.0 ").says("deployed checkout 1.6.0 runs in dev");
+    assert!(platform.file(&overlay("checkout", "dev")).contains("newName: mirror.example/checkout"));
+    platform.windlass(&["deploy", "checkout=1.5.0", "-e", "dev", "--not-older"]).expect(20).says("1.5.0 is older than 1.6.0");
+    // The whole of it is understood as well.
+    platform.windlass(&["deploy", "checkout=1.7.0", "-e", "dev", "--expect-current", "mirror.example/checkout:1.6.0"]).expect(0);
+}
+
+#[test]
+fn an_argument_that_would_do_nothing_is_a_usage_error() {
+    let platform = Platform::start();
+    platform.windlass(&["deploy", "checkout=2.0.0", "--version", "3", "-e", "dev"]).expect(2).says("--version means no service");
+    platform.windlass(&["deploy", "checkout=2.0.0", "-e", "dev", "--timeout", "0s"]).expect(2).says("no time at all");
+    let mut command = platform.command(&["deploy", "checkout=2.0.0", "-e", "dev"]);
+    finish(command.env("WINDLASS_TIMEOUT", "0m")).expect(2).says("WINDLASS_TIMEOUT");
+    assert_eq!(platform.commits(), 1);
+    platform.windlass(&["deploy", "checkout=2.0.0", "cart", "--version", "3", "-e", "dev", "--no-wait"]).expect(0);
+}
+
+#[test]
+fn an_intent_that_was_superseded_names_its_commit_and_its_verdict() {
+    let platform = Platform::start();
+    let deploy = |version: &str, intent: &str| {
+        platform.windlass(&["deploy", &format!("checkout={version}"), "-e", "dev", "--no-wait", "--intent", intent, "-o", "json"])
+    };
+    let ours = deploy("1.1.0", "night-1").expect(0).json()["commit"].clone();
+    deploy("1.2.0", "night-2").expect(0);
+    let report = deploy("1.1.0", "night-1").expect(44).json();
+    assert_eq!((&report["commit"], &report["recorded"], &report["enforced"]), (&ours, &"yes".into(), &"no".into()));
+    assert_eq!(verdicts(&report), [("checkout-dev".to_owned(), "Superseded".to_owned())]);
+    assert!(report["targets"][0]["applications"][0]["reason"].as_str().unwrap().contains("replaced its value"), "{report}");
 }

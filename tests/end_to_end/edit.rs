@@ -97,3 +97,19 @@ fn several_values_at_once() {
     let ran = finish(scrubbed(WINDLASS, home.path()).args(["edit", "a.yaml", "--set", "a=v2", "--set", "b.c=z"])).expect(0);
     assert_eq!(ran.stdout, "a: v2\nb: {c: z}\n");
 }
+
+#[test]
+fn json_says_what_was_changed_where() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("values.yaml"), "image:\n  tag: 1.0.0 # the one\nreplicas: 2\n").unwrap();
+    let edit = |value: &str| {
+        let assignment = format!("image.tag={value}");
+        let mut command = scrubbed(WINDLASS, home.path());
+        finish(command.args(["edit", "values.yaml", "--set", &assignment, "-i", "-o", "json"])).expect(0).json()
+    };
+    let report = edit("1.1.0");
+    assert_eq!((&report["schemaVersion"], &report["file"], &report["changed"]), (&1.into(), &"values.yaml".into(), &true.into()));
+    assert_eq!(report["fields"], serde_json::json!([{"path": "image.tag", "old": "1.0.0", "new": "1.1.0"}]));
+    assert!(fs::read_to_string(home.path().join("values.yaml")).unwrap().contains("tag: 1.1.0 # the one"));
+    assert_eq!(edit("1.1.0")["changed"], false);
+}

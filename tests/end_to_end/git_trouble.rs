@@ -213,3 +213,59 @@ fn race(platform: &Platform, path: &str, content: &str) {
     );
     hook(platform, "pre-receive", &script);
 }
+
+#[test]
+fn a_refusal_is_quick_and_keeps_its_lines() {
+    let platform = Platform::start();
+    hook(&platform, "pre-receive", "cat >/dev/null\nprintf 'no releases on Fridays\\nask the release manager\\n' >&2\nexit 1");
+    let started = std::time::Instant::now();
+    let ran = platform.windlass(&DEPLOY).expect(12);
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(4),
+        "{:?}: the server said no, and nothing is on its way",
+        started.elapsed()
+    );
+    let lines: Vec<&str> = ran.stderr.lines().map(str::trim).collect();
+    assert!(lines.iter().any(|line| line.ends_with("no releases on Fridays")) && lines.contains(&"ask the release manager"), "{lines:?}");
+    assert!(ran.json()["hints"].to_string().contains("no releases on Fridays\\nask the release manager"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_git_that_hangs_is_bounded_by_the_timeout() {
+    let platform = Platform::start();
+    let folder = platform.home.path().join("bin");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("git"), "#!/bin/sh\nexec sleep 30\n").unwrap();
+    fs::set_permissions(folder.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let started = std::time::Instant::now();
+    let mut command = platform.command(&["deploy", "checkout=1.1.0", "-e", "dev", "--timeout", "1s"]);
+    finish(command.env("PATH", path)).expect(50).says("did not say its version in time");
+    assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_clone_on_this_machine_or_of_the_runners_own_forge_gets_the_token() {
+    let platform = Platform::start();
+    let environment = platform.sandbox.environment();
+    let url = environment.iter().find(|(name, _)| name == "WINDLASS_REPO").map(|(_, url)| url.clone()).unwrap();
+    let clone = |address: &str, name: &str| {
+        let folder = platform.home.path().join(name);
+        fs::create_dir_all(folder.join(".git")).unwrap();
+        fs::write(folder.join(".git/config"), format!("[remote \"origin\"]\n\turl = {address}\n")).unwrap();
+        folder
+    };
+    let mut command = platform.command(&["deploy", "checkout=1.1.0", "-e", "dev", "--no-wait"]);
+    command.env_remove("WINDLASS_REPO").current_dir(clone(&url, "here"));
+    finish(&mut command).expect(0);
+}
+
+#[test]
+fn a_proxy_never_sees_a_server_on_this_machine() {
+    let platform = Platform::start();
+    let mut command = platform.command(&["deploy", "checkout=1.1.0", "-e", "dev"]);
+    for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:1");
+    }
+    finish(command.env("no_proxy", "example.com")).expect(0);
+}

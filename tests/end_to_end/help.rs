@@ -168,3 +168,11 @@ fn bad_usage_is_exit_2() {
         finish(scrubbed(WINDLASS, home.path()).args(arguments)).expect(2);
     }
 }
+
+#[test]
+fn help_is_a_word_as_well() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finish(scrubbed(WINDLASS, home.path()).args(arguments)).expect(0).stdout;
+    assert_eq!(run(&["help", "deploy"]), run(&["deploy", "--help"]));
+    assert_eq!(run(&["help"]), run(&["--help"]));
+}

@@ -1,7 +1,11 @@
 //! Signals: Ctrl-C during the wait, SIGTERM, and a run that is killed and started again.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use windlass::sandbox::fault::Fault;
 
@@ -67,4 +71,65 @@ fn killed_at_any_line_the_same_command_ends_in_one_commit() {
         assert!(platform.file(&overlay("checkout", "dev")).contains("1.1.0"));
         platform.git(&["fsck", "--strict"]);
     }
+}
+
+/// Runs the executable on a terminal until it shows `until`, sends Ctrl-C's signal or types a key, and waits for its end; how it ended, how long that
+/// took, and what it showed.
+fn interrupted_at(platform: &Platform, arguments: &[&str], until: &str, key: Option<u8>) -> (Option<i32>, Duration, String) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut child = platform.command(arguments).stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
+    let mut screen = File::from(ours);
+    let mut shown = Vec::new();
+    let mut buffer = [0; 4096];
+    let text = |shown: &[u8]| String::from_utf8_lossy(shown).into_owned();
+    while !text(&shown).contains(until) {
+        let count = screen.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: it ended before {until:?}: {}", text(&shown)));
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    // A list reads keys itself, where Ctrl-C is one.
+    match key {
+        Some(key) => screen.write_all(&[key]).unwrap(),
+        None => signal(&child, "INT"),
+    }
+    let asked = Instant::now();
+    while child.try_wait().unwrap().is_none() && asked.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let took = asked.elapsed();
+    child.kill().unwrap();
+    let code = child.wait().unwrap().code();
+    // With nobody at the other end any more the read ends in an error or at nothing.
+    while let Ok(count) = screen.read(&mut buffer) {
+        if count == 0 {
+            break;
+        }
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    (code, took, text(&shown))
+}
+
+#[test]
+fn ctrl_c_at_a_question_ends_at_once_and_says_that_nothing_was_written() {
+    let platform = Platform::start();
+    let (code, took, shown) = interrupted_at(&platform, &["deploy", "checkout=1.1.0", "-e", "prod"], "Type prod to confirm", None);
+    assert_eq!(code, Some(130), "{shown}");
+    assert!(took < Duration::from_secs(3), "{took:?}: {shown}");
+    assert!(shown.contains("Stopped before anything was written"), "{shown}");
+    assert_eq!(platform.commits(), 1);
+}
+
+#[test]
+fn ctrl_c_at_a_list_is_no_choice_and_gives_the_cursor_back() {
+    let platform = Platform::start();
+    for version in ["1.1.0", "1.2.0"] {
+        platform.windlass(&["deploy", &format!("checkout={version}"), "-e", "dev", "--no-wait"]).expect(0);
+    }
+    let (code, _, shown) = interrupted_at(&platform, &["rollback", "checkout", "-e", "dev"], "1.1.0  2", Some(3));
+    assert_eq!(code, Some(130), "{shown}");
+    assert!(shown.contains("Stopped before anything was written") && shown.contains("\u{1b}[?25h"), "{shown}");
+    assert_eq!(platform.commits(), 3);
 }

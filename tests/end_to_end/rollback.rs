@@ -245,7 +245,8 @@ fn a_failed_deploy_takes_itself_back() {
     assert_eq!(version(&platform, "checkout", "dev"), "1.0.0");
     assert_eq!(platform.git(&["rev-parse", "main"]).trim(), report["rollback"]["commit"].as_str().unwrap());
     // Unknown states never do.
-    let platform = Platform::with(&[Fault::CrashLoop]);
+    let platform = Platform::with(&[Fault::Degraded]);
+    platform.give_checkout_all_the_time();
     let report = platform
         .windlass(&["deploy", "checkout=1.1.0", "-e", "dev", "--rollback-on-failure", "--timeout", "5s", "-o", "json"])
         .expect(42)

@@ -108,3 +108,11 @@ fn a_command_that_does_not_exist_is_127() {
     let home = tempfile::tempdir().unwrap();
     finish(scrubbed(WINDLASS, home.path()).args(["sandbox", "--", "no-such-command-anywhere"])).expect(127);
 }
+
+#[test]
+fn what_the_caller_set_for_a_platform_of_its_own_means_nothing_inside() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = scrubbed(WINDLASS, home.path());
+    command.env("WINDLASS_BRANCH", "release").env("WINDLASS_CONTEXT", "work");
+    finish(command.args(["sandbox", "--", WINDLASS, "deploy", "checkout=1.1.0", "-e", "dev", "--no-wait"])).expect(0);
+}

@@ -148,6 +148,15 @@ impl Platform {
         self.commit_with_mode(path, content, message, "100644")
     }
 
+    /// From here on checkout's new pods may fail for as long as they like: its Deployment stays Progressing.
+    pub fn give_checkout_all_the_time(&self) {
+        let path = "apps/checkout/base/deployment.yaml";
+        let text = self.file(path);
+        let patient = text.replace("progressDeadlineSeconds: 15", "progressDeadlineSeconds: 60000");
+        assert_ne!(text, patient);
+        self.commit_by_hand(path, &patient, "more patience");
+    }
+
     /// The same with another mode: `120000` for a symbolic link.
     pub fn commit_with_mode(&self, path: &str, content: &str, message: &str, mode: &str) -> String {
         let folder = tempfile::tempdir().unwrap();

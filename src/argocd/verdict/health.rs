@@ -80,6 +80,13 @@ impl<'a> Tree<'a> {
         self.new_pods().find(|pod| is(pod, &HealthStatusCode::Degraded) || is_backing_off(pod)).map(sentence)
     }
 
+    /// The new pod that is furthest from running, for the line of what goes on: `checkout-7d9f-x2x: ContainerCreating`.
+    pub(super) fn worst_pod(&self) -> Option<String> {
+        let failing = self.new_pods().find(|pod| is(pod, &HealthStatusCode::Degraded) || is_backing_off(pod));
+        let pod = failing.or_else(|| self.new_pods().find(|pod| is_worse_than_healthy(pod)))?;
+        Some(sentence(pod).trim_start_matches("Pod ").to_owned())
+    }
+
     /// Whether a failing pod runs (or tries to run) an image of ours.
     pub(super) fn has_failing_pod_of(&self, images: &[ImageReference]) -> bool {
         let of_ours = |pod: &&ResourceNode| {

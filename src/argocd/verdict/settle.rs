@@ -87,7 +87,7 @@ fn with_tree(view: &View, mut waiting: super::Waiting, covering: Option<Covering
         Some(Ok(tree)) => {
             let since = covering.and_then(|covering| covering.started);
             let marked = Tree::new(view, tree, since);
-            waiting.worst = marked.failing_pod().or_else(|| marked.complaint());
+            waiting.worst = marked.worst_pod().or_else(|| marked.complaint());
             waiting.ready = marked.ready();
             waiting.at_deadline.ready = waiting.ready;
             waiting.at_deadline.resources = report::worst_resources(tree);

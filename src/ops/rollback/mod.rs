@@ -98,7 +98,15 @@ pub fn rollback(context: &Context, settings: &Settings, request: &Request, repor
     };
     match run(&session, request, reporter, prompter, started, &mut report) {
         Ok(ended) => ended.outcome(report),
-        Err(error) => Outcome::stopped(report, emergency(error, request)),
+        Err(error) => Outcome::stopped(report, emergency(unless_interrupted(context, error), request)),
+    }
+}
+
+/// Ctrl-C at a question is no answer to it.
+fn unless_interrupted(context: &Context, error: Error) -> Error {
+    match context.cancel.signal() {
+        Some(signal) if error.kind() == ErrorKind::Guard => Error::new(outcome::interrupted(signal), "Stopped before anything was written"),
+        _ => error,
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Rollout {
     pub behaviour: Behaviour,
     /// How many there were before: names of ReplicaSets and pods differ.
     pub number: u32,
+    /// When it was applied, on both clocks.
+    pub applied: (Duration, Timestamp),
 }
 
 /// What can be seen of a workload.
@@ -70,9 +72,17 @@ pub(super) struct Pod {
     pub reason: &'static str,
     pub message: String,
     pub health: &'static str,
+    /// When it was made, if the rollout made it.
+    pub made: Option<Duration>,
 }
 
 impl Rollout {
+    /// The time of day of a moment since it was applied.
+    fn stamp(&self, at: Duration) -> Option<Timestamp> {
+        let (applied, stamp) = self.applied;
+        Timestamp::from_second((stamp + at.checked_sub(applied)?).as_second()).ok()
+    }
+
     fn pod_time(&self) -> Duration {
         POD * self.behaviour.slowness.max(1)
     }
@@ -107,14 +117,17 @@ impl Rollout {
             reason: "Running",
             message: String::new(),
             health: "Healthy",
+            made: None,
         };
         let olds = |count: u32| (0..count).map(|at| pod(&old_set, at, &self.old)).collect::<Vec<_>>();
-        let news = |count: u32| (0..count).map(|at| pod(&new_set, at, &self.new)).collect::<Vec<_>>();
-        let waiting = |reason: &'static str, message: String, health: &'static str| Pod {
+        let made = |at: u32| Some(self.begins + self.pod_time() * at);
+        let news = |count: u32| (0..count).map(|at| Pod { made: made(at), ..pod(&new_set, at, &self.new) }).collect::<Vec<_>>();
+        let waiting = |after: u32, reason: &'static str, message: String, health: &'static str| Pod {
             ready: false,
             reason,
             message,
             health,
+            made: made(after),
             ..pod(&new_set, 7, &self.new)
         };
         let image = self.new.first().cloned().unwrap_or_default();
@@ -125,9 +138,9 @@ impl Rollout {
         if self.behaviour.fails_to_start {
             let mut pods = olds(self.replicas);
             pods.push(if since < BACK_OFF {
-                waiting("ContainerCreating", String::new(), "Progressing")
+                waiting(0, "ContainerCreating", String::new(), "Progressing")
             } else {
-                waiting("ImagePullBackOff", format!("Back-off pulling image \"{image}\""), "Degraded")
+                waiting(0, "ImagePullBackOff", format!("Back-off pulling image \"{image}\""), "Degraded")
             });
             return if since > self.deadline {
                 Seen { health: "Degraded", message: format!("Deployment \"{name}\" exceeded its progress deadline"), pods }
@@ -140,7 +153,7 @@ impl Rollout {
         if done < self.replicas {
             let mut pods = olds(self.replicas - done);
             pods.extend(news(done));
-            pods.push(waiting("ContainerCreating", String::new(), "Progressing"));
+            pods.push(waiting(done, "ContainerCreating", String::new(), "Progressing"));
             let message = format!("Waiting for rollout to finish: {} out of {} new replicas have been updated...", done + 1, self.replicas);
             return Seen { health: "Progressing", message, pods };
         }
@@ -219,6 +232,7 @@ impl Namespace {
                     deadline: Duration::from_secs(deadline),
                     behaviour,
                     number,
+                    applied: (now, stamp),
                 };
                 moments.extend(rollout.moments().into_iter().filter(|moment| *moment > now));
                 Some(rollout)
@@ -303,6 +317,7 @@ pub(super) fn tree(namespace: &Namespace, destination: &str, now: Duration) -> V
             }));
         }
         for pod in &seen.pods {
+            let made = pod.made.and_then(|at| live.rollout.as_ref()?.stamp(at));
             let health =
                 if pod.message.is_empty() { json!({"status": pod.health}) } else { json!({"status": pod.health, "message": pod.message}) };
             nodes.push(json!({
@@ -310,7 +325,7 @@ pub(super) fn tree(namespace: &Namespace, destination: &str, now: Duration) -> V
                 "parentRefs": [{"group": "apps", "version": "v1", "kind": "ReplicaSet", "namespace": destination, "name": pod.replica_set, "uid": format!("{}-uid", pod.replica_set)}],
                 "info": [{"name": "Status Reason", "value": pod.reason}, {"name": "Node", "value": "node-1"},
                          {"name": "Containers", "value": if pod.ready { "1/1" } else { "0/1" }}],
-                "resourceVersion": "1", "images": pod.images, "health": health, "createdAt": live.created.to_string(),
+                "resourceVersion": "1", "images": pod.images, "health": health, "createdAt": made.unwrap_or(live.created).to_string(),
             }));
         }
     }

@@ -98,12 +98,13 @@ fn documents(path: &str, text: &str) -> Result<Vec<Value>, String> {
     Ok(found)
 }
 
-/// Renders a path of a commit. The error is the message of Argo CD's condition, without its beginning.
+/// Renders a path of a commit; `parameters` are those of Helm in the Application's specification. The error is the message of Argo CD's condition, without its beginning.
 pub(super) fn render(
     repository: &Repository,
     commit: Oid,
     path: &str,
     kind: &SeedKind,
+    parameters: &Value,
     release: &str,
     namespace: &str,
 ) -> Result<Vec<Object>, String> {
@@ -114,7 +115,7 @@ pub(super) fn render(
     let values = match kind {
         SeedKind::Kustomize => kustomize(&tree, path, 0)
             .map_err(|why| format!("`kustomize build <path to cached source>/{path}` failed exit status 1: Error: {why}"))?,
-        SeedKind::Helm { value_files } => helm(&tree, path, value_files, release, namespace)
+        SeedKind::Helm { value_files } => helm(&tree, path, value_files, parameters, release, namespace)
             .map_err(|why| format!("`helm template . --name-template {release}` failed exit status 1: Error: {why}"))?,
         SeedKind::Directory => {
             let mut all = Vec::new();
@@ -204,7 +205,14 @@ pub(super) fn set_image(object: &mut Value, entry: &Value) {
     }
 }
 
-fn helm(tree: &Tree<'_>, folder: &str, value_files: &[String], release: &str, namespace: &str) -> Result<Vec<Value>, String> {
+fn helm(
+    tree: &Tree<'_>,
+    folder: &str,
+    value_files: &[String],
+    parameters: &Value,
+    release: &str,
+    namespace: &str,
+) -> Result<Vec<Value>, String> {
     let chart = tree.read(&join(folder, "Chart.yaml")).ok_or("Chart.yaml file is missing")?;
     let chart = documents("Chart.yaml", &chart)?.into_iter().next().unwrap_or_default();
     let mut values = Value::Object(serde_json::Map::new());
@@ -216,6 +224,12 @@ fn helm(tree: &Tree<'_>, folder: &str, value_files: &[String], release: &str, na
             None if at == 0 => {}
             None => return Err(format!("open {file}: no such file or directory")),
         }
+    }
+    // Parameters win over every file.
+    for parameter in parameters.as_array().into_iter().flatten() {
+        let path = parameter["name"].as_str().unwrap_or_default();
+        let nested = path.rsplit('.').fold(parameter["value"].clone(), |value, key| serde_json::json!({key: value}));
+        merge(&mut values, nested);
     }
     let scope = serde_json::json!({"Values": values, "Release": {"Name": release, "Namespace": namespace}, "Chart": {"Name": chart["name"], "Version": chart["version"]}});
     let templates = join(folder, "templates");

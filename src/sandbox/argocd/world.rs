@@ -12,7 +12,7 @@ use super::application::{Application, Comparing};
 use super::cluster::Behaviour;
 use super::operation::{SyncRequest, history, second, sync_result};
 use super::render::{Object, render, set_image};
-use super::{Seed, Settings};
+use super::{Seed, SeedKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sandbox::fault::Fault;
 
@@ -161,7 +161,12 @@ impl World {
         }
         if has_override {
             // Somebody set the image by hand in the interface, to the version that runs.
-            application.spec["source"]["kustomize"] = json!({"images": application.images});
+            if matches!(application.seed.kind, SeedKind::Helm { .. }) {
+                let tag = application.images.first().and_then(|image| image.rsplit_once(':')).map_or("", |(_, tag)| tag);
+                application.spec["source"]["helm"]["parameters"] = json!([{"name": "image.tag", "value": tag}]);
+            } else {
+                application.spec["source"]["kustomize"] = json!({"images": application.images});
+            }
             application.compared_to = application.compared();
         }
     }
@@ -246,7 +251,8 @@ impl World {
         }
         let seed = &application.seed;
         let path = application.spec["source"]["path"].as_str().unwrap_or(&seed.path);
-        let mut objects = render(&self.repository, commit, path, &seed.kind, &seed.name, &seed.destination_namespace)?;
+        let parameters = &application.spec["source"]["helm"]["parameters"];
+        let mut objects = render(&self.repository, commit, path, &seed.kind, parameters, &seed.name, &seed.destination_namespace)?;
         for entry in application.spec["source"]["kustomize"]["images"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let (repository, tag) = entry.rsplit_once(':').unwrap_or((entry, ""));
             for object in &mut objects {
