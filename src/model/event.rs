@@ -137,12 +137,14 @@ pub enum Event {
         /// Whether this run opened it.
         created: bool,
     },
-    /// A pull request waits; sent whenever the reason changes.
+    /// A pull request waits; sent whenever the reason changes, and at least every 30 s.
     PullRequestWaiting {
         /// As its forge calls it.
         name: String,
         /// For what. Not sanitised yet.
         why: String,
+        /// Whether it was said before.
+        again: bool,
         /// Since the wait began.
         elapsed: Duration,
     },

@@ -30,6 +30,8 @@ const PIECE: usize = 64 << 10;
 pub struct ServerOptions {
     /// User name and password; without them everybody may read and write.
     pub credentials: Option<(String, String)>,
+    /// A forge's token: a password with any user name (forges/facts.md 27; forges-and-cli.md 1.9 has the same of GitHub and GitLab).
+    pub forge_token: Option<String>,
     /// The first push lands, and its answer is cut off.
     pub lose_first_push_response: bool,
     /// How long each answer is held back.
@@ -132,8 +134,12 @@ impl GitServer {
 impl Shared {
     fn allows(&self, headers: &HeaderMap) -> bool {
         let Some((user, password)) = &self.options.credentials else { return true };
-        let expected = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")));
-        headers.get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes() == expected.as_bytes())
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
+        let decoded = given.and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+        let Some((name, secret)) = decoded.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.split_once(':')) else {
+            return false;
+        };
+        (name == user && secret == password) || (!name.is_empty() && self.options.forge_token.as_deref() == Some(secret))
     }
 
     fn note(&self, request: GitRequest) {

@@ -125,6 +125,7 @@ impl Sandbox {
                 &root,
                 ServerOptions {
                     credentials,
+                    forge_token: forge.is_some().then(|| forge_token.clone()),
                     lose_first_push_response: faults.has(Fault::PushResponseLost),
                     delay,
                     beside: forge.as_ref().map(forge::Simulator::router),

@@ -314,8 +314,11 @@ impl Renderer {
                 let verb = if *created { "Opened" } else { "Found" };
                 self.say(state, Mark::Done, verb, &format!("{name}  {}", sanitise::line(url)), None);
             }
-            Event::PullRequestWaiting { name, why, elapsed } => {
-                self.say(state, Mark::Moving, "Waiting", &format!("{name}: {}", sanitise::line(why)), Some(*elapsed));
+            // A person sees that it still waits; a pipeline's log is watched for silence.
+            Event::PullRequestWaiting { again: true, .. } if live => {}
+            Event::PullRequestWaiting { name, why, again, elapsed } => {
+                let since = if *again { format!(" ({})", time(*elapsed)) } else { String::new() };
+                self.say(state, Mark::Moving, "Waiting", &format!("{name}: {}{since}", sanitise::line(why)), Some(*elapsed));
             }
             Event::Merged { name, commit, branch, elapsed } => {
                 self.say(state, Mark::Done, "Merged", &format!("{name} as {} on {branch}", commit.short()), Some(*elapsed));

@@ -178,6 +178,27 @@ fn a_request_that_somebody_else_made_by_hand_is_waited_for_as_well() {
 }
 
 #[test]
+fn git_pushes_the_branch_with_the_forge_s_own_token() {
+    // docs/pipelines.md: the user name that goes with it, and what it is without one.
+    for (kind, user) in [
+        (Kind::GitHub, Some("x-access-token")),
+        (Kind::GitLab, Some("oauth2")),
+        (Kind::Forgejo, Some("anybody")),
+        (Kind::Gitea, None),
+        (Kind::GitLab, None),
+    ] {
+        let platform = Platform::with_forge(kind, &[]);
+        let environment = platform.sandbox.environment();
+        let token = &environment.iter().find(|(name, _)| name == "WINDLASS_FORGE_TOKEN").unwrap().1;
+        let mut command = platform.command(&["deploy", "checkout=1.1.0", "-e", "dev", "--until", "recorded"]);
+        command.env("WINDLASS_GIT_TOKEN", token).env_remove("WINDLASS_GIT_USERNAME");
+        crate::support::finish(command.envs(user.map(|user| ("WINDLASS_GIT_USERNAME", user)))).expect(0);
+        crate::support::finish(command.env("WINDLASS_GIT_TOKEN", "wrong")).expect(11);
+        assert_eq!(platform.forge().open(), [1], "{kind:?}");
+    }
+}
+
+#[test]
 fn a_promotion_and_a_rollback_go_by_request_too() {
     for kind in [Kind::GitHub, Kind::GitLab, Kind::Forgejo] {
         let platform = Platform::with_forge(kind, &[]);

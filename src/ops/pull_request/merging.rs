@@ -21,6 +21,8 @@ use crate::ops::session::Session;
 /// The first pause between two looks, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A pipeline hears at least this often that there is still somebody waiting (forges-and-cli.md 2.1, CI).
+const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long "try again later" is believed to pass by itself (forges/facts.md 5), and an answer that was lost may still come true.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// How long a merge that the forge reports may take to show on the branch.
@@ -64,8 +66,9 @@ struct Memory {
     showing: Option<Deadline>,
     /// The tip that was looked at.
     tip: Option<Sha>,
-    /// What was said last.
+    /// What was said last, and when.
     said: String,
+    said_at: Duration,
     /// Why the forge could not be asked, the last time.
     silent: Option<Error>,
     /// That something was asked for.
@@ -78,6 +81,12 @@ enum Look {
     Wait(String),
     /// Look again at once.
     Again,
+}
+
+/// Whether a question was only cut off because the time is up, which is no news of whoever was asked: a child that is ended at the deadline
+/// looks like a server that does not answer, or like a cache that cannot be read.
+fn is_of_the_deadline(error: &Error, deadline: &Deadline) -> bool {
+    deadline.has_passed() && matches!(error.kind(), ErrorKind::GitUnavailable | ErrorKind::ForgeUnavailable | ErrorKind::Environment)
 }
 
 impl Merging<'_> {
@@ -101,17 +110,18 @@ impl Merging<'_> {
             let mut why = match self.landed(None) {
                 Ok(Some(commit)) => return Ok(Some(self.arrived(commit, started)?)),
                 Ok(None) => None,
-                // That the time is up is no news of Git.
-                Err(error) if error.kind() == ErrorKind::GitUnavailable && deadline.has_passed() => return Err(self.too_late(memory)),
+                Err(error) if is_of_the_deadline(&error, &deadline) => return Err(self.too_late(memory)),
                 // What is merged is merged; Git is asked again.
                 Err(error) if error.kind() == ErrorKind::GitUnavailable => Some(error.message().to_owned()),
                 Err(error) => return Err(error),
             };
             let mut again = false;
             if why.is_none() {
-                match self.look(&mut memory)? {
-                    Look::Wait(reason) => why = Some(reason),
-                    Look::Again => again = true,
+                match self.look(&mut memory) {
+                    Ok(Look::Wait(reason)) => why = Some(reason),
+                    Ok(Look::Again) => again = true,
+                    Err(error) if is_of_the_deadline(&error, &deadline) => return Err(self.too_late(memory)),
+                    Err(error) => return Err(error),
                 }
             }
             if self.only_ask && memory.acted && memory.showing.is_none() && memory.hold.is_none() && !again {
@@ -121,10 +131,13 @@ impl Merging<'_> {
                 }
                 return Ok(None);
             }
-            if let Some(why) = why.filter(|why| !memory.said.contains(why.as_str())) {
+            if let Some(why) = why {
                 let elapsed = context.clock.monotonic().saturating_sub(started);
-                self.reporter.report(&Event::PullRequestWaiting { name: self.name(), why: why.clone(), elapsed });
-                memory.said = why;
+                let again = memory.said == why;
+                if !again || elapsed.saturating_sub(memory.said_at) >= HEARTBEAT {
+                    self.reporter.report(&Event::PullRequestWaiting { name: self.name(), why: why.clone(), again, elapsed });
+                    (memory.said, memory.said_at) = (why, elapsed);
+                }
             }
             if deadline.has_passed() {
                 return Err(self.too_late(memory));
