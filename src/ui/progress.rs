@@ -308,7 +308,11 @@ impl Renderer {
                 self.say(state, Mark::Done, "Recorded", &format!("{} on {branch} already, by this very intent", commit.short()), None);
             }
             Event::HeadPushed { branch, commit } => {
-                self.say(state, Mark::Done, "Pushed", &format!("{} to {branch}", commit.short()), None);
+                if live {
+                    self.line(state, Mark::Done, "Pushed", commit.short(), &format!("to {branch}"), None);
+                } else {
+                    self.print(state, &format!("pushed {} to {branch}\n", commit.short()));
+                }
             }
             Event::PullRequestOpen { name, url, created } => {
                 let verb = if *created { "Opened" } else { "Found" };

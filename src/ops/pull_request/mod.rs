@@ -1,6 +1,7 @@
 //! Delivery by pull request: the plan becomes one commit on a branch of its own, one open pull request, and, once somebody or something
 //! merged it, the commit that really landed. Git decides what landed; the forge is asked, and never believed (design section 10).
 
+mod asking;
 mod head;
 mod landed;
 mod merging;
