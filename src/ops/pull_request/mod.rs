@@ -100,8 +100,14 @@ pub(in crate::ops) fn deliver(
     let tip = repository.fetch(&session.deadline)?.commit;
     if let Some(commit) = landed::between(session, repository, &goal, &asked.base, &tip)? {
         let _ = repository.move_head(&branch, Some(&asked.commit), None, &session.deadline);
-        reporter.report(&Event::AlreadyRecorded { commit: commit.clone(), branch: repository.branch().clone() });
-        return Ok(Requested::Already(commit));
+        let ours = repository.commit(&commit)?.trailers.is_some_and(|trailers| trailers.intent == job.chosen.id);
+        let on = repository.branch().clone();
+        if ours {
+            reporter.report(&Event::AlreadyRecorded { commit: commit.clone(), branch: on });
+            return Ok(Requested::Already(commit));
+        }
+        reporter.report(&Event::NothingToChange { fields: Vec::new(), branch: on, tip });
+        return Ok(Requested::Nothing(commit));
     }
     let forge = forge.map_err(|error| with_branch(error, &branch))?;
     let forge = forge.as_ref();
