@@ -96,8 +96,14 @@ fn interrupted_at(platform: &Platform, arguments: &[&str], until: &str, key: Opt
         None => signal(&child, "INT"),
     }
     let asked = Instant::now();
+    let mut typed = 1;
     while child.try_wait().unwrap().is_none() && asked.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
+        // A list that was only just drawn may not read single keys yet, and the terminal swallows the first one; people type it again.
+        if let Some(key) = key.filter(|_| asked.elapsed().as_secs() >= typed) {
+            let _ = screen.write_all(&[key]);
+            typed += 1;
+        }
     }
     let took = asked.elapsed();
     child.kill().unwrap();
