@@ -96,7 +96,7 @@ fn what_is_not_argo_cd_is_never_shown_raw() {
 /// Serves the same answer to everybody; what was asked.
 fn serve(answer: &'static str) -> (Client, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = Url::parse(&format!("http://{}/root", listener.local_addr().unwrap())).unwrap();
+    let base = Url::parse(&format!("http://{}/argo", listener.local_addr().unwrap())).unwrap();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
@@ -128,7 +128,7 @@ fn a_refresh_names_project_namespace_and_its_deadline() {
     assert!(client.application(&application, Refresh::Normal, Duration::from_secs(15)).result.is_ok());
     let request = asked.recv().unwrap().to_lowercase();
     assert!(
-        request.starts_with("get /root/api/v1/applications/shop-prod?project=shop&appnamespace=team&refresh=normal http/1.1\r\n"),
+        request.starts_with("get /argo/api/v1/applications/shop-prod?project=shop&appnamespace=team&refresh=normal http/1.1\r\n"),
         "{request}"
     );
     assert!(request.contains("grpc-timeout: 14s\r\n") && request.contains("accept: application/json\r\n"), "{request}");
@@ -136,8 +136,8 @@ fn a_refresh_names_project_namespace_and_its_deadline() {
     assert!(client.renders(&application, &revisions, Duration::from_secs(5)).result.is_ok());
     assert!(asked.recv().unwrap().contains("revisions=1.2&sourcePositions=1&revisions=abc&sourcePositions=2"));
     assert!(client.can_i("get", "shop", "shop-prod", Duration::from_secs(5)).result.is_ok());
-    assert!(asked.recv().unwrap().starts_with("GET /root/api/v1/account/can-i/applications/get/shop%2Fshop-prod "));
-    assert_eq!(client.link(&application).unwrap().split("/root").last().unwrap(), "/applications/team/shop-prod");
+    assert!(asked.recv().unwrap().starts_with("GET /argo/api/v1/account/can-i/applications/get/shop%2Fshop-prod "));
+    assert_eq!(client.link(&application).unwrap().split("/argo").last().unwrap(), "/applications/team/shop-prod");
 }
 
 #[test]

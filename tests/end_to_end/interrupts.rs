@@ -12,7 +12,7 @@ use windlass::sandbox::fault::Fault;
 use crate::support::{Platform, overlay};
 
 /// Starts a deploy and reads its stderr until a line begins with `until`; the child and what it said.
-fn started(platform: &Platform, arguments: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>, String) {
+pub fn started(platform: &Platform, arguments: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>, String) {
     let mut child = platform.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
@@ -81,7 +81,7 @@ fn interrupted_at(platform: &Platform, arguments: &[&str], until: &str, key: Opt
     unlockpt(&ours).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap();
     let theirs = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let mut child = platform.command(arguments).stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
+    let mut child: Child = platform.command(arguments).stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
     let mut screen = File::from(ours);
     let mut shown = Vec::new();
     let mut buffer = [0; 4096];
@@ -96,18 +96,24 @@ fn interrupted_at(platform: &Platform, arguments: &[&str], until: &str, key: Opt
         None => signal(&child, "INT"),
     }
     let asked = Instant::now();
-    let mut typed = 1;
-    while child.try_wait().unwrap().is_none() && asked.elapsed() < Duration::from_secs(20) {
-        std::thread::sleep(Duration::from_millis(20));
+    let (sender, ended) = std::sync::mpsc::channel();
+    let id = child.id().to_string();
+    std::thread::spawn(move || sender.send(child.wait().unwrap().code()));
+    let mut code = None;
+    while asked.elapsed() < Duration::from_secs(20) {
+        if let Ok(ended) = ended.recv_timeout(Duration::from_secs(1)) {
+            code = ended;
+            break;
+        }
         // A list that was only just drawn may not read single keys yet, and the terminal swallows the first one; people type it again.
-        if let Some(key) = key.filter(|_| asked.elapsed().as_secs() >= typed) {
+        if let Some(key) = key {
             let _ = screen.write_all(&[key]);
-            typed += 1;
         }
     }
     let took = asked.elapsed();
-    child.kill().unwrap();
-    let code = child.wait().unwrap().code();
+    if code.is_none() {
+        let _ = Command::new("kill").args(["-KILL", &id]).status();
+    }
     // With nobody at the other end any more the read ends in an error or at nothing.
     while let Ok(count) = screen.read(&mut buffer) {
         if count == 0 {

@@ -1,11 +1,11 @@
 //! Pull requests on bad days: lost answers, people, races, kills. Never a second request, never a second commit, never a lie.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use windlass::sandbox::fault::Fault;
 use windlass::sandbox::forge::{CheckState, Kind};
 
+use crate::interrupts::started;
 use crate::support::{Platform, overlay};
 
 const DEPLOY: [&str; 9] = ["deploy", "checkout=1.1.0", "-e", "dev", "--merge", "now", "--timeout", "40s", "-o=json"];
@@ -177,20 +177,16 @@ fn two_runs_of_one_intent_at_once_make_one_request_and_one_change() {
 
 #[test]
 fn a_run_that_is_killed_at_any_moment_is_finished_by_the_next() {
-    for (kind, step) in [(Kind::GitHub, 90), (Kind::Forgejo, 70), (Kind::GitLab, 110)] {
-        for at in 1..7 {
+    for kind in [Kind::GitHub, Kind::Forgejo, Kind::GitLab] {
+        for line in ["checkout dev", "intent", "pushed", "opened", "merged", "waiting"] {
             let platform = Platform::with_forge(kind, &[]);
             let arguments = [&DEPLOY[..], &["--intent", "release-9"]].concat();
-            let mut command = platform.command(&arguments);
-            command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
-            let mut child = command.spawn().unwrap();
-            // Moments spread over the run: which one it is does not matter, what stands afterwards does.
-            std::thread::sleep(Duration::from_millis(at * step));
+            let (mut child, _, _) = started(&platform, &arguments, line);
             child.kill().unwrap();
             child.wait().unwrap();
             let report = platform.windlass(&arguments).expect(0).json();
-            assert_eq!((&report["recorded"], landings(&platform)), (&"yes".into(), 1), "{kind:?} killed after {} ms", at * step);
-            assert_eq!(platform.forge().open(), [] as [u64; 0], "{kind:?} killed after {} ms", at * step);
+            assert_eq!((&report["recorded"], landings(&platform)), (&"yes".into(), 1), "{kind:?} killed after {line:?}");
+            assert_eq!(platform.forge().open(), [] as [u64; 0], "{kind:?} killed after {line:?}");
         }
     }
 }
