@@ -3,6 +3,7 @@
 pub mod log;
 pub mod pull_request;
 pub mod values;
+pub mod writing;
 
 use std::path::PathBuf;
 
@@ -188,9 +189,9 @@ pub enum Command {
 #[must_use]
 pub fn ui_options(cli: &Cli) -> crate::ui::Options {
     let yes = match &cli.command {
-        Command::Deploy(arguments) => arguments.yes,
-        Command::Promote(arguments) => arguments.yes,
-        Command::Rollback(arguments) => arguments.yes,
+        Command::Deploy(arguments) => arguments.writing.yes,
+        Command::Promote(arguments) => arguments.writing.yes,
+        Command::Rollback(arguments) => arguments.writing.yes,
         _ => false,
     };
     crate::ui::Options {

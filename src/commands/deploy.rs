@@ -1,15 +1,12 @@
 //! `windlass deploy`: one or more services, one commit, and the proof that Argo CD runs it.
 
-use std::time::Duration;
-
 use clap::Args;
 
 use crate::cli::Global;
-use crate::cli::pull_request::PullRequestArguments;
-use crate::cli::values::{self, ImageArgument, ServiceArgument, UntilArgument};
+use crate::cli::values::{self, ImageArgument, ServiceArgument};
+use crate::cli::writing::Writing;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::model::intent::{IntentId, Until};
 use crate::model::names::{EnvironmentName, ServiceName};
 use crate::ops;
 use crate::ops::plan::ServiceWish;
@@ -58,49 +55,9 @@ pub struct Arguments {
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
 
-    /// At most one commit ever carries this id, however often it runs
-    #[arg(long, value_name = "ID")]
-    pub intent: Option<String>,
-
-    /// Show the change as a unified diff, and write nothing
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-
-    /// How far to go and how long to wait.
+    /// How it is written.
     #[command(flatten)]
-    pub waiting: Waiting,
-
-    /// Answer every confirmation with yes
-    #[arg(short, long)]
-    pub yes: bool,
-
-    /// How it gets reviewed and merged.
-    #[command(flatten)]
-    pub requests: PullRequestArguments,
-}
-
-/// How far to go and how long to wait.
-#[derive(Debug, Clone, Args)]
-pub struct Waiting {
-    /// How far to go: recorded, merged, synced, healthy [default: healthy]
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = UntilArgument::Healthy, hide_possible_values = true, hide_default_value = true)]
-    pub until: UntilArgument,
-
-    /// The same as --until recorded
-    #[arg(long, conflicts_with = "until")]
-    pub no_wait: bool,
-
-    /// Go on at most so long: 90s, 15m, 1h [default: 15m]
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
-    pub timeout: Option<Duration>,
-}
-
-impl Waiting {
-    /// How far to go.
-    #[must_use]
-    pub fn level(&self) -> Until {
-        if self.no_wait { Until::Recorded } else { self.until.into() }
-    }
+    pub writing: Writing,
 }
 
 /// Pairs every service with what is wanted of it.
@@ -146,7 +103,6 @@ fn wishes(arguments: &Arguments) -> Result<Vec<(ServiceName, ServiceWish)>> {
 /// # Errors
 /// What stopped it before a result object could be made.
 pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -> Result<u8> {
-    let intent = arguments.intent.as_deref().map(IntentId::parse).transpose()?;
     let request = ops::deploy::Request {
         environment: arguments.environment.clone(),
         wishes: wishes(arguments)?,
@@ -154,13 +110,9 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
         not_older: arguments.not_older,
         rollback_on_failure: arguments.rollback_on_failure,
         message: arguments.message.clone(),
-        intent,
-        until: arguments.waiting.level(),
-        dry_run: arguments.dry_run,
-        confirmed: arguments.yes,
-        requests: (&arguments.requests).into(),
+        manner: arguments.writing.manner()?,
     };
-    let settings = super::settings(context, global, arguments.waiting.timeout)?;
+    let settings = super::settings(context, global, arguments.writing.waiting.timeout)?;
     let outcome = ops::deploy::deploy(context, &settings, &request, ui.reporter(), ui.prompter());
     super::finish(ui, global, outcome)
 }

@@ -2,13 +2,11 @@
 
 use clap::Args;
 
-use super::deploy::Waiting;
 use crate::cli::Global;
-use crate::cli::pull_request::PullRequestArguments;
 use crate::cli::values;
+use crate::cli::writing::Writing;
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::intent::IntentId;
 use crate::model::names::{EnvironmentName, ServiceName};
 use crate::ops;
 use crate::ops::rollback::{Request, Wish};
@@ -57,25 +55,9 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     pub ticket: Option<String>,
 
-    /// At most one commit ever carries this id, however often it runs
-    #[arg(long, value_name = "ID")]
-    pub intent: Option<String>,
-
-    /// Show the change as a unified diff, and write nothing
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-
-    /// How far to go and how long to wait.
+    /// How it is written.
     #[command(flatten)]
-    pub waiting: Waiting,
-
-    /// Answer every confirmation with yes
-    #[arg(short, long)]
-    pub yes: bool,
-
-    /// How it gets reviewed and merged.
-    #[command(flatten)]
-    pub requests: PullRequestArguments,
+    pub writing: Writing,
 }
 
 fn wish(arguments: &Arguments) -> Wish {
@@ -100,13 +82,9 @@ pub fn run(context: &Context, ui: &Ui, global: &Global, arguments: &Arguments) -
         force_restore: arguments.force_restore,
         reason: arguments.reason.clone(),
         ticket: arguments.ticket.clone(),
-        intent: arguments.intent.as_deref().map(IntentId::parse).transpose()?,
-        until: arguments.waiting.level(),
-        dry_run: arguments.dry_run,
-        confirmed: arguments.yes,
-        requests: (&arguments.requests).into(),
+        manner: arguments.writing.manner()?,
     };
-    let settings = super::settings(context, global, arguments.waiting.timeout)?;
+    let settings = super::settings(context, global, arguments.writing.waiting.timeout)?;
     let outcome = ops::rollback::rollback(context, &settings, &request, ui.reporter(), ui.prompter());
     super::finish(ui, global, outcome)
 }

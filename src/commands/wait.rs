@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::deploy::Waiting;
 use crate::cli::Global;
 use crate::cli::values;
+use crate::cli::writing::Waiting;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::intent::IntentId;

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Prompter, Reporter};
 use crate::model::image::version_part;
-use crate::model::intent::{IntentId, Operation, Until};
+use crate::model::intent::{IntentId, Operation};
 use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::plan::Plan;
 use crate::model::report::RollbackReport;
@@ -13,6 +13,7 @@ use crate::model::revision::Sha;
 use crate::model::verdict::{Verdict, VerdictKind};
 
 use super::intent;
+use super::manner::Manner;
 use super::outcome::{self, Outcome};
 use super::plan::{self, CommitText, ServiceWish, TargetWish};
 use super::pull_request;
@@ -34,16 +35,8 @@ pub struct Request {
     pub rollback_on_failure: bool,
     /// Why, for the commit message.
     pub message: Option<String>,
-    /// The intent id, when given.
-    pub intent: Option<IntentId>,
-    /// How far to go.
-    pub until: Until,
-    /// Write nothing.
-    pub dry_run: bool,
-    /// `--yes`
-    pub confirmed: bool,
-    /// What is wanted of the pull request, where there is one.
-    pub requests: pull_request::Options,
+    /// How it is written.
+    pub manner: Manner,
 }
 
 /// Deploys. Whatever happens, the outcome carries the result object.
@@ -76,10 +69,10 @@ fn run(
         wishes.push(plan::wish(resolved, wanted)?);
     }
     drop(snapshot);
-    let way = pull_request::way(environment.delivery, &request.requests, &environment)?;
+    let way = pull_request::way(environment.delivery, &request.manner.requests, &environment)?;
 
     let pairs: Vec<_> = wishes.iter().map(|wish| (wish.resolved.target.clone(), wish.edits.clone())).collect();
-    let chosen = intent::choose(context, request.intent.as_ref(), Operation::Deploy, intent::payload(Operation::Deploy, &pairs));
+    let chosen = intent::choose(context, request.manner.intent.as_ref(), Operation::Deploy, intent::payload(Operation::Deploy, &pairs));
     let trailers = write::trailers(context, Operation::Deploy, &chosen);
     let text = CommitText { operation: Operation::Deploy, message: request.message.clone(), trailers };
     let mut planner = plan::WishPlanner { wishes: &wishes, text };
@@ -93,13 +86,10 @@ fn run(
         tip: &tip.commit,
         chosen: &chosen,
         operation: Operation::Deploy,
-        until: request.until,
-        dry_run: request.dry_run,
-        confirmed: request.confirmed,
+        manner: &request.manner,
         started,
         created: context.clock.now(),
         way,
-        requests: &request.requests,
     };
     let check = |plan: &Plan| {
         expect_current(request.expect_current.as_deref(), plan)?;
@@ -147,12 +137,14 @@ fn take_back(
         force_restore: false,
         reason: why,
         ticket: None,
-        // One rollback for one deploy, however often the command runs.
-        intent: IntentId::parse(&format!("{intent}-rollback")).ok(),
-        until: request.until,
-        dry_run: false,
-        confirmed: true,
-        requests: pull_request::Options::default(),
+        manner: Manner {
+            // One rollback for one deploy, however often the command runs.
+            intent: IntentId::parse(&format!("{intent}-rollback")).ok(),
+            until: request.manner.until,
+            dry_run: false,
+            confirmed: true,
+            requests: pull_request::Options::default(),
+        },
     };
     let outcome = super::rollback::rollback(context, settings, &rollback, reporter, prompter);
     let mut advice = outcome.advice;

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod edit;
 pub mod history;
 pub mod intent;
+pub mod manner;
 pub mod outcome;
 pub mod plan;
 pub mod promote;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::age;
 use super::intent;
+use super::manner::Manner;
 use super::outcome::{self, Outcome};
 use super::plan::{self, CommitText, TargetWish};
 use super::pull_request;
@@ -22,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::git::{ConfigRepository, LogQuery};
 use crate::model::event::{Event, Prompter, Reporter};
 use crate::model::field::FieldChange;
-use crate::model::intent::{IntentId, Operation, Until};
+use crate::model::intent::{Operation, Until};
 use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::plan::{Plan, TargetChange};
 use crate::model::report::RunReport;
@@ -50,16 +51,8 @@ pub struct Request {
     pub allow_older: bool,
     /// Why, for the commit message.
     pub message: Option<String>,
-    /// The intent id, when given.
-    pub intent: Option<IntentId>,
-    /// How far to go.
-    pub until: Until,
-    /// Write nothing.
-    pub dry_run: bool,
-    /// `--yes`
-    pub confirmed: bool,
-    /// What is wanted of the pull request, where there is one.
-    pub requests: pull_request::Options,
+    /// How it is written.
+    pub manner: Manner,
 }
 
 /// Promotes. Whatever happens, the outcome carries the result object.
@@ -91,7 +84,7 @@ fn run(
     let started = context.clock.monotonic();
     let session = Session::open(context, settings, reporter)?;
     let (from, to) = route(&session, request)?;
-    let way = pull_request::way(to.delivery, &request.requests, &to)?;
+    let way = pull_request::way(to.delivery, &request.manner.requests, &to)?;
     let (source_other, source_tip) = session.branch(from.branch.as_ref())?;
     let source_repository = source_other.as_ref().unwrap_or(&session.repository);
     let (target_other, target_tip) = session.branch(to.branch.as_ref())?;
@@ -114,7 +107,7 @@ fn run(
     }
 
     let named: Vec<_> = wishes.iter().map(|wish| (wish.resolved.target.clone(), wish.edits.clone())).collect();
-    let chosen = intent::choose(context, request.intent.as_ref(), Operation::Promote, intent::payload(Operation::Promote, &named));
+    let chosen = intent::choose(context, request.manner.intent.as_ref(), Operation::Promote, intent::payload(Operation::Promote, &named));
     let mut trailers = write::trailers(context, Operation::Promote, &chosen);
     trailers.promoted_from = Some((from.name.clone(), source_tip.commit.clone()));
     for pair in &moving {
@@ -132,13 +125,10 @@ fn run(
         tip: &target_tip.commit,
         chosen: &chosen,
         operation: Operation::Promote,
-        until: request.until,
-        dry_run: request.dry_run,
-        confirmed: request.confirmed,
+        manner: &request.manner,
         started,
         created: context.clock.now(),
         way,
-        requests: &request.requests,
     };
     write::write(&job, &mut planner, &wishes, &|_: &Plan| Ok(()), reporter, prompter, report)
 }

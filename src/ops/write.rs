@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::ci::CiRun;
 use super::deliver::{self, Delivered, Planner};
 use super::intent::ChosenIntent;
+use super::manner::Manner;
 use super::outcome::{self, Outcome};
 use super::plan::TargetWish;
 use super::pull_request::{self, Requested, Way};
@@ -17,7 +18,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::ConfigRepository;
 use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
-use crate::model::intent::{Operation, Until};
+use crate::model::intent::Operation;
 use crate::model::plan::Plan;
 use crate::model::release::Trailers;
 use crate::model::report::{Recorded, RunReport};
@@ -32,15 +33,12 @@ pub(super) struct Job<'a> {
     pub tip: &'a Sha,
     pub chosen: &'a ChosenIntent,
     pub operation: Operation,
-    pub until: Until,
-    pub dry_run: bool,
-    pub confirmed: bool,
+    pub manner: &'a Manner,
     /// When the command began, on the clock that only goes forward.
     pub started: Duration,
     /// The date of the commit: the same whichever way it goes.
     pub created: Timestamp,
     pub way: Way,
-    pub requests: &'a pull_request::Options,
 }
 
 /// How it ended.
@@ -101,12 +99,12 @@ pub(super) fn write(
     report.targets = plan.targets.iter().map(outcome::target_report).collect();
     check(&plan)?;
     let verification =
-        Verification::prepare(job.session, job.repository, job.environment, wishes, &plan, job.until, job.operation, reporter)?;
+        Verification::prepare(job.session, job.repository, job.environment, wishes, &plan, job.manner.until, job.operation, reporter)?;
     planner.note(verification.old_health());
     let plan = planner.plan(&snapshot)?;
     drop(snapshot);
-    reporter.report(&Event::Planned { operation: job.operation, plan: plan.clone(), dry_run: job.dry_run });
-    if job.dry_run {
+    reporter.report(&Event::Planned { operation: job.operation, plan: plan.clone(), dry_run: job.manner.dry_run });
+    if job.manner.dry_run {
         return Ok(Ended::Dry(plan));
     }
     reporter.report(&Event::IntentChosen { id: job.chosen.id.clone(), origin: job.chosen.origin });
@@ -168,7 +166,7 @@ fn by_its_way(
 fn confirm(job: &Job<'_>, verification: &Verification, prompter: &dyn Prompter, reporter: &dyn Reporter) -> Result<()> {
     if let Some(reason) = verification.rejected() {
         let question = Question::RecordWithoutArgo { reason: reason.to_owned() };
-        match if job.confirmed { Answer::Yes } else { prompter.ask(&question) } {
+        match if job.manner.confirmed { Answer::Yes } else { prompter.ask(&question) } {
             Answer::Yes | Answer::Chosen(_) => {}
             Answer::NobodyThere => reporter.report(&Event::Warning(format!(
                 "Argo CD rejects the credentials ({reason}); the change is recorded all the same, and cannot be verified"
@@ -179,7 +177,7 @@ fn confirm(job: &Job<'_>, verification: &Verification, prompter: &dyn Prompter, 
         }
     }
     let environment = &job.environment.name;
-    if job.environment.protected && !job.confirmed {
+    if job.environment.protected && !job.manner.confirmed {
         match prompter.ask(&Question::Protected { environment: environment.clone() }) {
             Answer::Yes | Answer::Chosen(_) => {}
             Answer::No => return Err(Error::new(ErrorKind::Guard, format!("Not confirmed: {environment} is protected"))),

@@ -58,7 +58,7 @@ pub(in crate::ops) fn deliver(
     report: &mut RunReport,
 ) -> Result<Requested> {
     let (session, repository) = (job.session, job.repository);
-    let settings = job.requests.settings(job.environment)?;
+    let settings = job.manner.requests.settings(job.environment)?;
     if job.chosen.may_exist()
         && let Some(commit) = repository.find_intent(&job.chosen.id, &session.deadline)?
     {
@@ -126,7 +126,7 @@ pub(in crate::ops) fn deliver(
     });
     stale::close(job, forge, &opened.request, &branch, &targets, reporter);
     report.resume = Some(format!("windlass wait --pr {}{}", opened.request.url, session.settings.resume_flags()));
-    if job.until == Until::Recorded && settings.merge == MergeMode::None {
+    if job.manner.until == Until::Recorded && settings.merge == MergeMode::None {
         return Ok(Requested::Open);
     }
     let mut merging = Merging {
@@ -138,7 +138,7 @@ pub(in crate::ops) fn deliver(
         settings: &settings,
         created: job.created,
         // With `--until recorded` a merge is asked for and not waited for.
-        only_ask: job.until == Until::Recorded,
+        only_ask: job.manner.until == Until::Recorded,
         number: opened.request.number,
         url: opened.request.url.clone(),
         asked: Some(asked),

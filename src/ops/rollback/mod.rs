@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::ConfigRepository;
 use crate::model::event::{Answer, Event, Prompter, Question, Reporter};
-use crate::model::intent::{IntentId, Operation, Until};
+use crate::model::intent::Operation;
 use crate::model::names::{EnvironmentName, ServiceName, Target};
 use crate::model::release::Release;
 use crate::model::report::{Recorded, RunReport};
@@ -21,6 +21,7 @@ use crate::model::revision::Sha;
 
 use super::history::{self, Query};
 use super::intent::{self, ChosenIntent};
+use super::manner::Manner;
 use super::outcome::{self, Outcome};
 use super::pull_request;
 use super::revert::TakeBack;
@@ -76,16 +77,8 @@ pub struct Request {
     pub reason: Option<String>,
     /// The incident.
     pub ticket: Option<String>,
-    /// The intent id, when given.
-    pub intent: Option<IntentId>,
-    /// How far to go.
-    pub until: Until,
-    /// Write nothing.
-    pub dry_run: bool,
-    /// `--yes`
-    pub confirmed: bool,
-    /// What is wanted of the pull request, where there is one.
-    pub requests: pull_request::Options,
+    /// How it is written.
+    pub manner: Manner,
 }
 
 /// Rolls back. Whatever happens, the outcome carries the result object.
@@ -138,7 +131,7 @@ fn run(
     let named = name_target(session, request, prompter)?;
     let request = named.as_ref().unwrap_or(request);
     let scope = Scope::find(session, request)?;
-    let way = pull_request::way(scope.environment.rollback_delivery, &request.requests, &scope.environment)?;
+    let way = pull_request::way(scope.environment.rollback_delivery, &request.manner.requests, &scope.environment)?;
     write::check_message(request.reason.as_deref())?;
     let repository = scope.repository(session);
     let chosen = choose(session.context, request, &scope);
@@ -193,13 +186,10 @@ fn run(
         tip: &scope.tip,
         chosen: &chosen,
         operation: Operation::Rollback,
-        until: request.until,
-        dry_run: request.dry_run,
-        confirmed: request.confirmed,
+        manner: &request.manner,
         started,
         created: session.context.clock.now(),
         way,
-        requests: &request.requests,
     };
     write::write(&job, &mut planner, &wishes, &|_| Ok(()), reporter, prompter, report)
 }
@@ -236,7 +226,7 @@ fn choose(context: &Context, request: &Request, scope: &Scope) -> ChosenIntent {
     parts.sort();
     parts.push(request.wish.text());
     let payload = intent::payload_of(Operation::Rollback, &parts);
-    intent::choose(context, request.intent.as_ref(), Operation::Rollback, payload)
+    intent::choose(context, request.manner.intent.as_ref(), Operation::Rollback, payload)
 }
 
 /// Where a rollback happens.
@@ -323,7 +313,7 @@ fn resume(
     reporter.report(&Event::AlreadyRecorded { commit: commit.clone(), branch: repository.branch().clone() });
     let watched = super::resume::watch_list_of(session, repository, commit)?;
     report.targets = watched.iter().map(|watched| outcome::target_report(&watched.change)).collect();
-    let verification = Verification::resume(session, repository, &watched, Operation::Rollback, request.until, reporter)?;
+    let verification = Verification::resume(session, repository, &watched, Operation::Rollback, request.manner.until, reporter)?;
     let finished = verify::finish(verification, session, repository, commit, mine, reporter, report)?;
     Ok(Ended::Written { commit: commit.clone(), changed: mine, finished })
 }

@@ -180,7 +180,7 @@ enum Again {
 fn again(target: &ResolvedTarget, newest: &Release, found: &Releases, request: &Request, prompter: &dyn Prompter) -> Result<Again> {
     let further = standing(&found.releases).next().and_then(|release| release.old.clone());
     let question = Question::Again { target: target.target.clone(), rollback: newest.commit.clone(), further: further.clone() };
-    match if request.confirmed { Answer::NobodyThere } else { prompter.ask(&question) } {
+    match if request.manner.confirmed { Answer::NobodyThere } else { prompter.ask(&question) } {
         Answer::Chosen(0) => return Ok(Again::Wait),
         Answer::Chosen(_) => return Ok(Again::Further),
         Answer::No => return Err(Error::new(ErrorKind::Guard, "Nothing was chosen")),
