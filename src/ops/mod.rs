@@ -7,6 +7,7 @@ pub mod deliver;
 pub mod deploy;
 pub mod diff;
 pub mod edit;
+mod git_facts;
 pub mod history;
 pub mod intent;
 pub mod manner;

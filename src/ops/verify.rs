@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::git_facts::Facts;
 use super::outcome;
 use super::plan::TargetWish;
 use super::remote;
 use super::session::{Session, SnapshotTree};
-use super::wait::{self, GitFacts, Severity, SourceExpectation, WaitRequest, WaitTarget};
+use super::wait::{self, Severity, SourceExpectation, WaitRequest, WaitTarget};
 use crate::argocd::api::{ArgoCd, Trouble};
 use crate::argocd::client::Client;
 use crate::argocd::verdict::{self, WantedField};
@@ -15,7 +16,7 @@ use crate::argocd::wire::Application;
 use crate::config::map::{ArgoChoice, Environment};
 use crate::config::targets::ResolvedTarget;
 use crate::context::Deadline;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::git::{ConfigRepository, Snapshot};
 use crate::manifest;
 use crate::model::event::{Event, Reporter};
@@ -27,7 +28,7 @@ use crate::model::path::RepositoryPath;
 use crate::model::plan::{Plan, TargetChange};
 use crate::model::release::OldHealth;
 use crate::model::report::{Recorded, RunReport};
-use crate::model::revision::{Relation, Sha};
+use crate::model::revision::Sha;
 use crate::model::verdict::{Verdict, VerdictKind};
 
 /// What to do where Argo CD rejects the credentials.
@@ -35,8 +36,6 @@ pub const LOGIN_HINT: &str = "Log in\targocd login SERVER, or ARGOCD_AUTH_TOKEN 
 
 /// How long the questions before the push may take in all, and never more than a quarter of what the run has: the push needs its share. Argo CD is not on the request path: without an answer the push goes on.
 const BEFORE: Duration = Duration::from_secs(8);
-/// How long Git may take over one question of the wait.
-const QUESTION: Duration = Duration::from_secs(30);
 
 /// A target of a commit that is waited for, with the values the commit holds.
 #[derive(Debug, Clone)]
@@ -404,49 +403,6 @@ fn wait_target(repository: &ConfigRepository, subject: &Subject<'_>, application
         images: subject.values.iter().filter_map(|(field, value)| image(&field.selector, value)).collect(),
         source: SourceExpectation { repository: repository.url().as_str().to_owned(), branch: repository.branch().clone(), files },
         version: subject.version.clone(),
-    }
-}
-
-/// What the wait asks Git, answered from the cache and, where that is not enough, from the remote.
-struct Facts<'a> {
-    repository: &'a ConfigRepository,
-    session: &'a Session<'a>,
-    commit: &'a Sha,
-    targets: &'a [WaitTarget],
-}
-
-impl Facts<'_> {
-    fn deadline(&self) -> Deadline {
-        self.session.deadline.at_most(QUESTION)
-    }
-}
-
-impl GitFacts for Facts<'_> {
-    fn relation(&self, revision: &str) -> Relation {
-        self.repository.relation(self.commit, revision, &self.deadline()).unwrap_or(Relation::Unresolved)
-    }
-
-    fn fields_hold(&self, revision: &Sha, target: usize) -> Option<bool> {
-        let snapshot = self.repository.snapshot(revision).ok()?;
-        for wanted in &self.targets.get(target)?.fields {
-            let Some(bytes) = snapshot.read(&wanted.field.file).ok()? else { return Some(false) };
-            match manifest::read(&bytes, &wanted.field) {
-                Ok(reading) if reading.value.as_ref() == Some(&wanted.value) => {}
-                Ok(_) => return Some(false),
-                // The place is gone, so our value is.
-                Err(error) if error.kind() == ErrorKind::Precondition => return Some(false),
-                Err(_) => return None,
-            }
-        }
-        Some(true)
-    }
-
-    fn describe(&self, revision: &Sha) -> Option<String> {
-        self.repository.describe(revision)
-    }
-
-    fn branch_contains_ours(&self) -> Option<bool> {
-        self.repository.contains(self.commit, &self.deadline()).ok()
     }
 }
 
